@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: ISC
+# softprobe: plain make, no configure step; works in GNU make and in bmake.
+#
+#	make                       build softprobe and softprobectl
+#	make check                 all tests, without network or installation
+#	make CC=mips-linux-gnu-gcc PKG_CONFIG=mips-linux-gnu-pkg-config
+#
+# CC CFLAGS CPPFLAGS LDFLAGS LIBS PKG_CONFIG PREFIX DESTDIR are yours to set.
+
+PREFIX = /usr/local
+SBINDIR = $(PREFIX)/sbin
+MANDIR = $(PREFIX)/share/man
+RUNSTATEDIR = /run
+PKG_CONFIG = pkg-config
+INSTALL = install
+CFLAGS = -O2 -g
+LDFLAGS = -Wl,-z,relro,-z,now
+
+VERSION != cat VERSION
+DEPS_CFLAGS != $(PKG_CONFIG) --cflags libpcap libbsd-overlay
+DEPS_LIBS != $(PKG_CONFIG) --libs libpcap libbsd-overlay
+# Optional: zlib, for gzip'd capture files.  make ZLIB= builds without it.
+ZLIB != $(PKG_CONFIG) --exists zlib && echo zlib || true
+ZLIB_CFLAGS != test -z "$(ZLIB)" || echo "-DHAVE_ZLIB `$(PKG_CONFIG) --cflags zlib`"
+ZLIB_LIBS != test -z "$(ZLIB)" || $(PKG_CONFIG) --libs zlib
+
+WARN = -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wmissing-prototypes \
+	-Wstrict-prototypes -Wpointer-arith -Wwrite-strings -Wvla
+OWN_CPPFLAGS = -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 \
+	-DVERSION='"$(VERSION)"' -DRUNSTATEDIR='"$(RUNSTATEDIR)"' \
+	$(DEPS_CFLAGS) $(ZLIB_CFLAGS)
+OWN_CFLAGS = -std=c11 -pthread -fstack-protector-strong -fPIE $(WARN)
+COMPILE = $(CC) $(OWN_CFLAGS) $(CFLAGS) $(OWN_CPPFLAGS) $(CPPFLAGS)
+LINK = $(CC) $(OWN_CFLAGS) $(CFLAGS) -pie $(LDFLAGS)
+ALL_LIBS = $(DEPS_LIBS) $(ZLIB_LIBS) $(LIBS)
+
+# Every room but the two programs' own; see ARCHITECTURE.md.
+OBJS = capture.o commands.o config.o control.o daemon.o decode.o exporter.o flowkey.o flowtrack.o \
+	fragment.o ie.o input.o ipfix.o log.o message.o meter.o netflow5.o \
+	netflow9.o printer.o report.o resolver.o ring.o transport.o wake.o
+PROGRAMS = softprobe softprobectl
+UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_config \
+	tests/test_control tests/test_decode tests/test_fragment \
+	tests/test_input tests/test_printer tests/test_report tests/test_tree
+FUZZERS = tests/fuzz_decode tests/fuzz_capture
+FUZZ_SECONDS = 10
+
+all: $(PROGRAMS)
+
+softprobe: softprobe.o libsoftprobe.a
+	$(LINK) -o $@ softprobe.o libsoftprobe.a $(ALL_LIBS)
+
+softprobectl: softprobectl.o
+	$(LINK) -o $@ softprobectl.o $(ALL_LIBS)
+
+libsoftprobe.a: $(OBJS)
+	rm -f $@
+	$(AR) rcs $@ $(OBJS)
+
+.SUFFIXES: .c .o
+.c.o:
+	$(COMPILE) -c -o $@ $<
+
+# One line of headers for all: a build takes seconds.
+HEADERS = bytes.h capture.h config.h control.h daemon.h decode.h exporter.h flowkey.h probe.h \
+	flowtrack.h fragment.h ie.h input.h log.h message.h meter.h printer.h \
+	record.h report.h resolver.h ring.h transport.h treetype.h wake.h
+$(OBJS) softprobe.o softprobectl.o: $(HEADERS) Makefile VERSION
+
+CHECK_CFLAGS = `$(PKG_CONFIG) --cflags check`
+CHECK_LIBS = `$(PKG_CONFIG) --libs check`
+
+$(UNIT_TESTS): libsoftprobe.a tests/unit.h $(HEADERS)
+	$(COMPILE) -I. $(CHECK_CFLAGS) -pie $(LDFLAGS) -o $@ $@.c \
+	    libsoftprobe.a $(CHECK_LIBS) $(ALL_LIBS)
+
+tests: $(UNIT_TESTS)
+
+check: all $(UNIT_TESTS)
+	tests/run
+
+# The same tests in a copy of the tree built with the sanitizers.
+SAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+COPY = rm -rf build/$@ && mkdir -p build/$@ && \
+	cp -R *.c *.h Makefile VERSION man tests build/$@/ && \
+	cd build/$@ && $(MAKE) clean >/dev/null
+
+asan:
+	$(COPY) && ASAN_OPTIONS=detect_leaks=1 $(MAKE) check LDFLAGS= \
+	    CFLAGS="$(SAN_FLAGS) -fsanitize=address,undefined"
+
+tsan:
+	$(COPY) && $(MAKE) check LDFLAGS= \
+	    CFLAGS="$(SAN_FLAGS) -fsanitize=thread"
+
+fuzz:
+	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh $(FUZZERS)
+
+coverage:
+	$(COPY) && $(MAKE) check LDFLAGS= CFLAGS="-O0 -g --coverage" && \
+	    gcovr --exclude 'tests/.*' --txt
+
+bench: all
+	bench/run
+
+lint:
+	tests/lint.sh
+
+cross:
+	tests/cross.sh
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(SBINDIR)/
+	$(INSTALL) -m 644 man/softprobe.8 man/softprobectl.8 \
+	    $(DESTDIR)$(MANDIR)/man8/
+
+uninstall:
+	cd $(DESTDIR)$(SBINDIR) && rm -f $(PROGRAMS)
+	cd $(DESTDIR)$(MANDIR)/man8 && rm -f softprobe.8 softprobectl.8
+
+# The tarball holds what git tracks, with the commit's time: same octets twice.
+dist:
+	git archive --prefix=softprobe-$(VERSION)/ HEAD | \
+	    xz -9 >softprobe-$(VERSION).tar.xz
+
+clean:
+	rm -rf build $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) *.o *.a *.gcda *.gcno \
+	    tests/*.o tests/*.gcda tests/*.gcno softprobe-*.tar.xz
+
+.PHONY: all tests check asan tsan fuzz coverage bench lint cross install \
+	uninstall dist clean

@@ -1,0 +1,1174 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * config.c - the command line to struct config.
+ *
+ * One table of options drives getopt_long(3), the usage text and the call of
+ * the small function that takes each option's value.  Opens nothing, creates
+ * nothing, resolves nothing: a refused command line leaves no trace but its
+ * one line of explanation.
+ */
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config.h"
+#include "ie.h"
+#include "message.h"
+
+#define STRING(x) #x
+#define STR(x) STRING(x)
+
+/* Defaults that the usage text names too. */
+#define VERSION_DEFAULT 10
+#define MAX_FLOWS_DEFAULT 8192
+#define SNAPLEN_DEFAULT 128
+#define BUFFER_DEFAULT_MIB 4
+#define MTU_DEFAULT 1400
+/* A receiver with a default socket buffer on the same machine keeps up. */
+#define RATE_DEFAULT 10000
+#define TEMPLATE_SECONDS_DEFAULT 60
+#define TEMPLATE_MESSAGES_DEFAULT 4096
+#define IDLE_DEFAULT_S 60
+#define CLOSED_DEFAULT_S 10
+#define MAXLIFE_DEFAULT_S 300
+#define EXPINT_DEFAULT_S 1
+
+#define PIDFILE_DEFAULT RUNSTATEDIR "/softprobe/softprobe.pid"
+#define CONTROL_DEFAULT RUNSTATEDIR "/softprobe/softprobe.ctl"
+
+#define MIB 1048576
+#define BUFFER_MIN 4096
+#define BUFFER_MAX (UINT64_C(1024) * MIB)
+#define SNAPLEN_MIN 64
+#define SNAPLEN_MAX 262144
+#define MPLS_LABELS_MAX 10
+#define INTERFACE_NAME_MAX 63 /* octets */
+#define VALUE_SHOWN_MAX 100   /* octets of a refused value */
+
+static const struct capture_config capture_defaults = {
+	.filter = NULL,
+	.buffer_octets = BUFFER_DEFAULT_MIB * MIB,
+	.snaplen = SNAPLEN_DEFAULT,
+	.promiscuous = true,
+};
+
+static const struct flowtrack_config track_defaults = {
+	.max_flows = MAX_FLOWS_DEFAULT,
+	.key = KEY_FULL,
+	.octets_max = UINT64_MAX,
+	.timeout_ms = {
+		[TIMEOUT_GENERAL] = IDLE_DEFAULT_S * 1000,
+		[TIMEOUT_TCP] = IDLE_DEFAULT_S * 1000,
+		[TIMEOUT_TCP_FIN] = CLOSED_DEFAULT_S * 1000,
+		[TIMEOUT_TCP_RST] = CLOSED_DEFAULT_S * 1000,
+		[TIMEOUT_UDP] = IDLE_DEFAULT_S * 1000,
+		[TIMEOUT_ICMP] = IDLE_DEFAULT_S * 1000,
+		[TIMEOUT_MAXLIFE] = MAXLIFE_DEFAULT_S * 1000,
+		[TIMEOUT_EXPINT] = EXPINT_DEFAULT_S * 1000,
+	},
+};
+
+static const struct exporter_config exporter_defaults = {
+	.version = VERSION_DEFAULT,
+	.domain = 0,
+	.mtu = MTU_DEFAULT,
+	.template_seconds = TEMPLATE_SECONDS_DEFAULT,
+	.template_messages = TEMPLATE_MESSAGES_DEFAULT,
+	.rate = RATE_DEFAULT,
+	.hop_limit = 0,
+};
+
+struct option_row;
+
+/* A command line being read. */
+struct parse {
+	struct config *cfg;
+	char *errbuf;
+	const struct option_row *row; /* the option at hand, */
+	bool long_form;               /* spelled --name, not -x */
+	const char *value;            /* and its argument; NULL = none */
+	bool pidfile_given, control_given;
+};
+
+/* Takes an option's value; CONFIG_RUN = go on. */
+typedef enum config_result set_fn(struct parse *, const char *value);
+
+enum group {
+	GROUP_SOURCES,
+	GROUP_FLOWS,
+	GROUP_EXPORT,
+	GROUP_OUTPUT,
+	GROUP_RUNNING,
+	GROUP_INFORMATION,
+	GROUP_ALWAYS,
+	GROUP_LATER,
+	GROUPS
+};
+
+static const char *const group_title[GROUPS] = {
+	[GROUP_SOURCES] = "Where packets come from",
+	[GROUP_FLOWS] = "What a flow is and when it ends",
+	[GROUP_EXPORT] = "Where Flow Records go",
+	[GROUP_OUTPUT] = "What is printed",
+	[GROUP_RUNNING] = "How the program runs",
+	[GROUP_INFORMATION] = "What the program can tell",
+	[GROUP_ALWAYS] = "Always so; accepted for scripts that say it",
+	[GROUP_LATER] = "Not supported yet; refused",
+};
+
+struct option_row {
+	enum group group;
+	char letter;          /* 0 = long only */
+	const char *name;     /* without the dashes */
+	const char *argument; /* as shown; NULL = takes none */
+	const char *help;     /* at most HELP_WIDTH octets */
+	set_fn *set;
+	size_t at, size;   /* in struct config, for set_flag and set_number */
+	uint64_t min, max; /* of a number */
+};
+
+static set_fn set_buffer, set_collector, set_control, set_elements,
+    set_export_version, set_filter, set_flag, set_flow_key, set_help,
+    set_interface, set_later, set_lowest, set_no_promiscuous, set_nothing,
+    set_number, set_pidfile, set_rate, set_read, set_template_refresh,
+    set_time_unit, set_timeout, set_transport, set_version;
+
+#define AT(field)                                                              \
+	.at = offsetof(struct config, field),                                  \
+	.size = sizeof(((struct config *)0)->field)
+
+/* clang-format off */
+static const struct option_row rows[] = {
+	{ GROUP_SOURCES, 'i', "interface", "[IFINDEX:]NAME",
+	    "capture from it; repeatable", .set = set_interface,
+	    .max = UINT32_MAX },
+	{ GROUP_SOURCES, 'r', "read", "FILE",
+	    "read a capture file, - = stdin; repeatable", .set = set_read },
+	{ GROUP_SOURCES, 0, "filter", "EXPRESSION",
+	    "BPF; also the rest of the command line", .set = set_filter },
+	{ GROUP_SOURCES, 'N', "no-promiscuous", NULL,
+	    "leave the interface's mode alone", .set = set_no_promiscuous },
+	{ GROUP_SOURCES, 'B', "buffer", "OCTETS[k|M]",
+	    "kernel buffer of an interface (" STR(BUFFER_DEFAULT_MIB) "M)",
+	    .set = set_buffer, .min = BUFFER_MIN, .max = BUFFER_MAX },
+	{ GROUP_SOURCES, 'C', "snaplen", "OCTETS",
+	    "captured of each frame (" STR(SNAPLEN_DEFAULT) ")",
+	    .set = set_number,
+	    AT(capture.snaplen), .min = SNAPLEN_MIN, .max = SNAPLEN_MAX },
+	{ GROUP_SOURCES, 0, "wait", NULL,
+	    "wait for interfaces that are missing", .set = set_flag, AT(wait) },
+
+	{ GROUP_FLOWS, 'T', "flow-key", "LEVEL",
+	    "ip, proto, full, tos, vlan or ether (full)", .set = set_flow_key },
+	{ GROUP_FLOWS, 't', "timeout", "NAME=TIME",
+	    "see below; repeatable", .set = set_timeout },
+	{ GROUP_FLOWS, 'm', "max-flows", "N",
+	    "flows kept at once (" STR(MAX_FLOWS_DEFAULT) ")",
+	    .set = set_number,
+	    AT(track.max_flows), .min = 1, .max = FLOWTRACK_MAX_FLOWS },
+	{ GROUP_FLOWS, 's', "sampling", "N",
+	    "one packet in N; only 1 yet", .set = set_lowest,
+	    .min = 1, .max = UINT32_MAX },
+	{ GROUP_FLOWS, 'x', "mpls-labels", "N",
+	    "MPLS labels in records; only 0 yet", .set = set_lowest,
+	    .min = 0, .max = MPLS_LABELS_MAX },
+
+	{ GROUP_EXPORT, 'n', "collector", "HOST:PORT[,...]",
+	    "send there; [IPV6]:PORT, udp://; repeatable",
+	    .set = set_collector },
+	{ GROUP_EXPORT, 'v', "export-version", "VERSION",
+	    "5, 9, 10 or ipfix (" STR(VERSION_DEFAULT) ")",
+	    .set = set_export_version },
+	{ GROUP_EXPORT, 'P', "transport", "PROTOCOL",
+	    "udp; tcp and sctp not yet", .set = set_transport },
+	{ GROUP_EXPORT, 'L', "hop-limit", "N",
+	    "of datagrams, 1 to 255; 0 = the system's (0)", .set = set_number,
+	    AT(exporter.hop_limit), .max = 255 },
+	{ GROUP_EXPORT, 0, "mtu", "OCTETS",
+	    "payload of a datagram, at most (" STR(MTU_DEFAULT) ")",
+	    .set = set_number,
+	    AT(exporter.mtu), .min = MESSAGE_MIN, .max = MESSAGE_MAX },
+	{ GROUP_EXPORT, 0, "export-rate", "N",
+	    "datagrams a second; 0 = no cap (" STR(RATE_DEFAULT) ")",
+	    .set = set_rate, .max = UINT32_MAX },
+	{ GROUP_EXPORT, 0, "template-refresh", "[SECONDS][,MESSAGES]",
+	    "send templates again ("
+	    STR(TEMPLATE_SECONDS_DEFAULT) "," STR(TEMPLATE_MESSAGES_DEFAULT)
+	    ")", .set = set_template_refresh, .min = 1, .max = INT32_MAX },
+	{ GROUP_EXPORT, 0, "domain", "N",
+	    "Observation Domain ID (0)", .set = set_number,
+	    AT(exporter.domain), .max = UINT32_MAX },
+	{ GROUP_EXPORT, 'A', "time-unit", "UNIT",
+	    "of record times; only milli yet", .set = set_time_unit },
+
+	{ GROUP_OUTPUT, 0, "json", NULL,
+	    "JSON instead of a table", .set = set_flag, AT(json) },
+	{ GROUP_OUTPUT, 0, "quiet", NULL,
+	    "no summary at the end", .set = set_flag, AT(quiet) },
+
+	{ GROUP_RUNNING, 'd', "foreground", NULL,
+	    "do not become a daemon", .set = set_flag, AT(foreground) },
+	{ GROUP_RUNNING, 'D', "debug", NULL,
+	    "in the foreground, with debug messages",
+	    .set = set_flag, AT(debug) },
+	{ GROUP_RUNNING, 'p', "pidfile", "FILE",
+	    "where a daemon notes its process ID, or none",
+	    .set = set_pidfile },
+	{ GROUP_RUNNING, 'c', "control", "SOCKET",
+	    "where softprobectl connects, or none", .set = set_control },
+
+	{ GROUP_INFORMATION, 'h', "help", NULL, "this text", .set = set_help },
+	{ GROUP_INFORMATION, 'V', "version", NULL,
+	    "the version number", .set = set_version },
+	{ GROUP_INFORMATION, 0, "elements", NULL,
+	    "the Information Elements there are", .set = set_elements },
+
+	{ GROUP_ALWAYS, '6', "ipv6", NULL, "meter IPv6", .set = set_nothing },
+	{ GROUP_ALWAYS, 'a', "capture-time", NULL,
+	    "take the times of a capture file", .set = set_nothing },
+	{ GROUP_ALWAYS, 'M', "threads", NULL,
+	    "capture in a thread of its own", .set = set_nothing },
+
+	{ GROUP_LATER, 'l', "balance", NULL,
+	    "share records among collectors", .set = set_later },
+	{ GROUP_LATER, 'b', "biflow", NULL,
+	    "both directions in one record", .set = set_later },
+	{ GROUP_LATER, 'S', "bind-device", "NAME",
+	    "send through this interface", .set = set_later },
+	{ GROUP_LATER, 'e', "source-address", "ADDRESS",
+	    "send from this address", .set = set_later },
+	{ GROUP_LATER, 'R', "receive-port", "PORT",
+	    "receive PSAMP", .set = set_later },
+	{ GROUP_LATER, 'H', "direction-mac", "ADDRESS",
+	    "tell directions by MAC address", .set = set_later },
+	{ GROUP_LATER, 'I', "boot-interval", "SECONDS",
+	    "set sysUptime back now and then", .set = set_later },
+	{ GROUP_LATER, 'g', "cpu-gauge", NULL,
+	    "measure processor time", .set = set_later },
+};
+/* clang-format on */
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+#define LONG_FORM 256 /* plus a row's index: getopt's value of --name */
+
+/* Make what is in errbuf one line, whatever the values in it hold. */
+static void
+one_line(char *errbuf)
+{
+	for (char *at = errbuf; *at != '\0'; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+}
+
+/* Refuse the command line as a whole. */
+static enum config_result __attribute__((format(printf, 2, 3)))
+refuse(struct parse *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(p->errbuf, CONFIG_ERROR_LEN, fmt, ap);
+	va_end(ap);
+	one_line(p->errbuf);
+	return CONFIG_BAD;
+}
+
+/* Refuse the option at hand: its name and value, then the reason. */
+static enum config_result __attribute__((format(printf, 2, 3)))
+fail(struct parse *p, const char *fmt, ...)
+{
+	const char *value = p->value == NULL ? "" : p->value;
+	const char letter[2] = { p->row->letter, '\0' };
+	char reason[CONFIG_ERROR_LEN];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	return refuse(p, "%s%s%s%.*s%s: %s", p->long_form ? "--" : "-",
+	    p->long_form ? p->row->name : letter, p->value == NULL ? "" : " ",
+	    VALUE_SHOWN_MAX, value,
+	    strlen(value) > VALUE_SHOWN_MAX ? "..." : "", reason);
+}
+
+/* Words and numbers. */
+
+/* How many octets of a refused value to show. */
+static int
+shown(size_t len)
+{
+	return len < VALUE_SHOWN_MAX ? (int)len : VALUE_SHOWN_MAX;
+}
+
+/* A word that an option takes. */
+struct choice {
+	const char *word; /* NULL ends a list */
+	uint32_t value;
+	bool later; /* not supported yet */
+};
+
+static const struct choice *
+choice_find(const struct choice *choices, const char *word)
+{
+	for (; choices->word != NULL; choices++)
+		if (strcmp(choices->word, word) == 0)
+			return choices;
+	return NULL;
+}
+
+/* Fill buf with "a, b or c", those supported; returns how many. */
+static size_t
+choice_list(
+    const struct choice *choices, const char *glue, char *buf, size_t len)
+{
+	size_t total = 0, n = 0;
+
+	for (const struct choice *c = choices; c->word != NULL; c++)
+		total += !c->later;
+	buf[0] = '\0';
+	for (; choices->word != NULL; choices++) {
+		if (choices->later)
+			continue;
+		if (n++ > 0)
+			(void)strlcat(buf, n == total ? glue : ", ", len);
+		(void)strlcat(buf, choices->word, len);
+	}
+	return total;
+}
+
+static enum config_result
+choose(struct parse *p, const struct choice *choices, const char *word,
+    uint32_t *value)
+{
+	const struct choice *c = choice_find(choices, word);
+	char list[128];
+
+	if (c == NULL) {
+		choice_list(choices, " or ", list, sizeof(list));
+		return fail(p, "\"%.*s\" is not known; give %s",
+		    VALUE_SHOWN_MAX, word, list);
+	}
+	if (c->later) {
+		size_t n = choice_list(choices, " and ", list, sizeof(list));
+
+		return fail(p, "not supported yet; only %s %s", list,
+		    n == 1 ? "is" : "are");
+	}
+	*value = c->value;
+	return CONFIG_RUN;
+}
+
+/*
+ * Read decimal digits, nothing else, and move *text past them.  0, or -1 if
+ * there are none or the number does not fit.
+ */
+static int
+digits(const char **text, uint64_t *n)
+{
+	const char *at = *text;
+
+	for (*n = 0; *at >= '0' && *at <= '9'; at++) {
+		unsigned digit = (unsigned)(*at - '0');
+
+		if (*n > (UINT64_MAX - digit) / 10)
+			return -1;
+		*n = *n * 10 + digit;
+	}
+	if (at == *text)
+		return -1;
+	*text = at;
+	return 0;
+}
+
+/* Whether text is a number from min to max and nothing else. */
+static bool
+is_number(const char *text, uint64_t min, uint64_t max, uint64_t *n)
+{
+	return digits(&text, n) == 0 && *text == '\0' && *n >= min && *n <= max;
+}
+
+/* Read a number within the bounds of the option at hand. */
+static enum config_result
+number(struct parse *p, const char *text, uint64_t *n)
+{
+	if (is_number(text, p->row->min, p->row->max, n))
+		return CONFIG_RUN;
+	return fail(p, "give a number from %" PRIu64 " to %" PRIu64,
+	    p->row->min, p->row->max);
+}
+
+/* Times. */
+
+int
+config_time(const char *text, uint32_t *ms)
+{
+	static const struct {
+		const char *name;
+		uint32_t ms;
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 },
+		{ "h", 3600000 }, { "d", 86400000 }, { "w", 604800000 },
+		{ "", 1000 } }; /* the last one always fits */
+	uint64_t sum = 0, n;
+
+	do {
+		size_t u = 0;
+
+		if (digits(&text, &n) != 0)
+			return -1;
+		while (strncasecmp(
+			   text, units[u].name, strlen(units[u].name)) != 0)
+			u++;
+		if (n > (TIMEOUT_MAX_MS - sum) / units[u].ms)
+			return -1;
+		sum += n * units[u].ms;
+		text += strlen(units[u].name);
+	} while (*text != '\0');
+	*ms = (uint32_t)sum;
+	return 0;
+}
+
+#define BIT(timeout) (UINT32_C(1) << (timeout))
+#define MAY_BE_ZERO (BIT(TIMEOUT_MAXLIFE) | BIT(TIMEOUT_EXPINT))
+
+/* The names of timeouts, with the bits each sets. */
+static void
+timeout_choices(struct choice choices[TIMEOUTS + 3])
+{
+	for (int t = 0; t < TIMEOUTS; t++)
+		choices[t] =
+		    (struct choice){ flow_timeout_name((enum flow_timeout)t),
+			    BIT(t), false };
+	choices[TIMEOUTS] = (struct choice){ "idle",
+		BIT(TIMEOUT_GENERAL) | BIT(TIMEOUT_TCP) | BIT(TIMEOUT_UDP) |
+		    BIT(TIMEOUT_ICMP),
+		false };
+	choices[TIMEOUTS + 1] =
+	    (struct choice){ "active", BIT(TIMEOUT_MAXLIFE), false };
+	choices[TIMEOUTS + 2] = (struct choice){ NULL, 0, false };
+}
+
+/* Why config_timeout refuses a name. */
+static void
+refuse_timeout_name(
+    const struct choice *choices, const char *name, size_t len, char *errbuf)
+{
+	char list[128];
+
+	choice_list(choices, " or ", list, sizeof(list));
+	(void)snprintf(errbuf, CONFIG_ERROR_LEN,
+	    "\"%.*s\" is not a timeout; give NAME=TIME with %s", shown(len),
+	    name, list);
+	one_line(errbuf);
+}
+
+int
+config_timeout(const char *text, uint32_t *which, uint32_t *ms,
+    char errbuf[CONFIG_ERROR_LEN])
+{
+	size_t len = strcspn(text, "=");
+	struct choice choices[TIMEOUTS + 3];
+	const struct choice *c = NULL;
+	char name[16];
+
+	timeout_choices(choices);
+	if (len < sizeof(name) && text[len] == '=') {
+		(void)strlcpy(name, text, len + 1);
+		c = choice_find(choices, name);
+	}
+	if (c == NULL) {
+		refuse_timeout_name(choices, text, len, errbuf);
+		return -1;
+	}
+	text += len + 1;
+	if (config_time(text, ms) != 0)
+		(void)snprintf(errbuf, CONFIG_ERROR_LEN,
+		    "\"%.*s\" is not a time; give a number with ms, s, m, h, "
+		    "d or w, such as 1m30s, at most 24d",
+		    VALUE_SHOWN_MAX, text);
+	else if (*ms == 0 && (c->value & MAY_BE_ZERO) == 0)
+		(void)snprintf(errbuf, CONFIG_ERROR_LEN,
+		    "an idle timeout cannot be 0; give 1ms or more");
+	else {
+		*which = c->value;
+		return 0;
+	}
+	one_line(errbuf);
+	return -1;
+}
+
+/* Options that fit many. */
+
+static enum config_result
+set_flag(struct parse *p, const char *value)
+{
+	(void)value;
+	*(bool *)(void *)((char *)p->cfg + p->row->at) = true;
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_number(struct parse *p, const char *value)
+{
+	uint64_t n;
+	uint32_t n32;
+
+	if (number(p, value, &n) != CONFIG_RUN)
+		return CONFIG_BAD;
+	n32 = (uint32_t)n;
+	memcpy((char *)p->cfg + p->row->at,
+	    p->row->size == sizeof(n32) ? (const void *)&n32 : &n,
+	    p->row->size);
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_nothing(struct parse *p, const char *value)
+{
+	(void)p;
+	(void)value;
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_later(struct parse *p, const char *value)
+{
+	(void)value;
+	return fail(p, "not supported yet; leave it out");
+}
+
+/* A number of which only the lowest is supported. */
+static enum config_result
+set_lowest(struct parse *p, const char *value)
+{
+	uint64_t n;
+
+	if (number(p, value, &n) != CONFIG_RUN)
+		return CONFIG_BAD;
+	if (n != p->row->min)
+		return fail(
+		    p, "not supported yet; only %" PRIu64 " is", p->row->min);
+	return CONFIG_RUN;
+}
+
+/* Where packets come from. */
+
+static enum config_result
+add_source(struct parse *p, bool replay, const char *name, uint64_t ifindex)
+{
+	struct config *cfg = p->cfg;
+
+	if (cfg->nsources > 0 && cfg->replay != replay)
+		return fail(p, "-i and -r cannot be mixed; give one of them");
+	if (cfg->nsources == CONFIG_SOURCES_MAX)
+		return fail(p, "at most %d of them", CONFIG_SOURCES_MAX);
+	/* A file may well be read twice, but not standard input. */
+	for (size_t i = 0; i < cfg->nsources; i++)
+		if ((!replay || strcmp(name, "-") == 0) &&
+		    strcmp(cfg->source[i].name, name) == 0)
+			return fail(p, "given twice; give it once");
+	cfg->replay = replay;
+	cfg->source[cfg->nsources].name = name;
+	cfg->source[cfg->nsources++].ifindex = (uint32_t)ifindex;
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_interface(struct parse *p, const char *value)
+{
+	size_t prefix = strspn(value, "0123456789");
+	const char *name = value;
+	uint64_t ifindex = 0;
+
+	if (prefix > 0 && value[prefix] == ':' &&
+	    (digits(&name, &ifindex) != 0 || *name++ != ':' ||
+		ifindex > p->row->max))
+		return fail(p,
+		    "give an index from 0 to %" PRIu64 " before the colon",
+		    p->row->max);
+	if (*name == '\0' || strlen(name) > INTERFACE_NAME_MAX)
+		return fail(p,
+		    "give [IFINDEX:]NAME with a name of 1 to %d octets",
+		    INTERFACE_NAME_MAX);
+	return add_source(p, false, name, ifindex);
+}
+
+static enum config_result
+set_read(struct parse *p, const char *value)
+{
+	if (*value == '\0')
+		return fail(p, "give the path of a file, or - for stdin");
+	return add_source(p, true, value, 0);
+}
+
+static enum config_result
+set_filter(struct parse *p, const char *value)
+{
+	if (p->cfg->filter_text != NULL)
+		return fail(p, "given twice; give one expression");
+	p->cfg->filter_text = strdup(value);
+	if (p->cfg->filter_text == NULL)
+		return fail(p, "out of memory");
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_no_promiscuous(struct parse *p, const char *value)
+{
+	(void)value;
+	p->cfg->capture.promiscuous = false;
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_buffer(struct parse *p, const char *value)
+{
+	static const struct choice units[] = { { "", 1, false },
+		{ "k", 1024, false }, { "K", 1024, false }, { "M", MIB, false },
+		{ NULL, 0, false } };
+	const struct choice *unit = NULL;
+	uint64_t n;
+
+	if (digits(&value, &n) == 0)
+		unit = choice_find(units, value);
+	if (unit == NULL || n > p->row->max / unit->value ||
+	    n * unit->value < p->row->min)
+		return fail(p,
+		    "give %" PRIu64 " to %" PRIu64 " octets, or use k or M",
+		    p->row->min, p->row->max);
+	p->cfg->capture.buffer_octets = (uint32_t)(n * unit->value);
+	return CONFIG_RUN;
+}
+
+/* What a flow is and when it ends. */
+
+static enum config_result
+set_flow_key(struct parse *p, const char *value)
+{
+	struct choice choices[KEY_LEVELS + 2];
+	uint32_t level = KEY_FULL;
+
+	for (uint32_t k = 0; k < KEY_LEVELS; k++)
+		choices[k] =
+		    (struct choice){ flow_key_name((enum flow_key_level)k), k,
+			    false };
+	choices[KEY_LEVELS] = (struct choice){ "port", KEY_FULL, false };
+	choices[KEY_LEVELS + 1] = (struct choice){ NULL, 0, false };
+	if (choose(p, choices, value, &level) != CONFIG_RUN)
+		return CONFIG_BAD;
+	p->cfg->track.key = (enum flow_key_level)level;
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_timeout(struct parse *p, const char *value)
+{
+	static const char max_flows[] = "maxflows=";
+	char reason[CONFIG_ERROR_LEN];
+	uint32_t which, ms;
+	uint64_t n;
+
+	if (strncmp(value, max_flows, strlen(max_flows)) == 0) {
+		if (!is_number(
+			value + strlen(max_flows), 1, FLOWTRACK_MAX_FLOWS, &n))
+			return fail(p, "give a number from 1 to %" PRIu32,
+			    FLOWTRACK_MAX_FLOWS);
+		p->cfg->track.max_flows = (uint32_t)n;
+		return CONFIG_RUN;
+	}
+	if (config_timeout(value, &which, &ms, reason) != 0)
+		return fail(p, "%s", reason);
+	for (int t = 0; t < TIMEOUTS; t++)
+		if ((which & BIT(t)) != 0)
+			p->cfg->track.timeout_ms[t] = ms;
+	return CONFIG_RUN;
+}
+
+/* Where Flow Records go. */
+
+#define LETTERS                                                                \
+	"abcdefghijklmnopqrstuvwxyz"                                           \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define NAME_OCTETS LETTERS "0123456789-._"
+
+/* Whether text is not empty and has no octets but these. */
+static bool
+is_made_of(const char *text, const char *octets)
+{
+	return *text != '\0' && text[strspn(text, octets)] == '\0';
+}
+
+/* A host's or a service's name: there is a letter in it. */
+static bool
+is_name(const char *text)
+{
+	return is_made_of(text, NAME_OCTETS) && *text != '-' &&
+	       strpbrk(text, LETTERS) != NULL;
+}
+
+/* An IPv6 address, with or without %SCOPE. */
+static bool
+is_ipv6(const char *text)
+{
+	size_t len = strcspn(text, "%");
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr in6;
+
+	if (len >= sizeof(address))
+		return false;
+	(void)strlcpy(address, text, len + 1);
+	if (text[len] == '%' && !is_made_of(text + len + 1, NAME_OCTETS))
+		return false;
+	return inet_pton(AF_INET6, address, &in6) == 1;
+}
+
+static bool
+is_host(const char *text)
+{
+	struct in_addr in;
+
+	if (strchr(text, ':') != NULL)
+		return is_ipv6(text);
+	if (is_made_of(text, "0123456789."))
+		return inet_pton(AF_INET, text, &in) == 1;
+	return is_name(text);
+}
+
+/* A port number, or a service name that shall be looked up later. */
+static bool
+is_port(const char *text)
+{
+	uint64_t n;
+
+	if (is_made_of(text, "0123456789"))
+		return is_number(text, 1, UINT16_MAX, &n);
+	return is_name(text);
+}
+
+/* Cut "host:port" or "[host]:port" in two.  0, or -1. */
+static int
+split_endpoint(char *text, char **host, char **port)
+{
+	char *end = strchr(text, *text == '[' ? ']' : ':');
+
+	*host = *text == '[' ? text + 1 : text;
+	if (end != NULL && *end == ']')
+		*end++ = '\0';
+	if (end == NULL || *end != ':')
+		return -1;
+	*end = '\0';
+	*port = end + 1;
+	return is_host(*host) && is_port(*port) ? 0 : -1;
+}
+
+#define SCHEME_PATH 1 /* value: not followed by // */
+
+static const struct choice schemes[] = { { "udp", 0, false },
+	{ "tcp", 0, true }, { "sctp", 0, true }, { "tls", 0, true },
+	{ "dtls", 0, true }, { "file", SCHEME_PATH, true },
+	{ "json", SCHEME_PATH, true }, { "text", SCHEME_PATH, true },
+	{ NULL, 0, false } };
+
+/* Step over SCHEME:// of a collector, if it has one that is supported. */
+static enum config_result
+skip_scheme(struct parse *p, char **text)
+{
+	char *colon = strchr(*text, ':');
+	const struct choice *scheme;
+	uint32_t unused;
+	bool slashes;
+
+	if (colon == NULL)
+		return CONFIG_RUN;
+	*colon = '\0';
+	slashes = strncmp(colon + 1, "//", 2) == 0;
+	scheme = choice_find(schemes, *text);
+	if ((slashes || (scheme != NULL && scheme->value == SCHEME_PATH)) &&
+	    choose(p, schemes, *text, &unused) != CONFIG_RUN)
+		return CONFIG_BAD;
+	*colon = ':';
+	if (slashes)
+		*text = colon + 3;
+	return CONFIG_RUN;
+}
+
+static enum config_result
+add_collector(struct parse *p, const char *item, size_t len)
+{
+	struct config *cfg = p->cfg;
+	struct collector_address *to = &cfg->collector[cfg->ncollectors];
+	char buf[sizeof(to->host) + sizeof(to->port) + 16];
+	char *text = buf, *host, *port;
+
+	if (cfg->ncollectors == CONFIG_COLLECTORS_MAX)
+		return fail(p, "at most %d collectors", CONFIG_COLLECTORS_MAX);
+	(void)strlcpy(buf, item, len < sizeof(buf) ? len + 1 : sizeof(buf));
+	if (skip_scheme(p, &text) != CONFIG_RUN)
+		return CONFIG_BAD;
+	if (len >= sizeof(buf) || split_endpoint(text, &host, &port) != 0 ||
+	    strlcpy(to->host, host, sizeof(to->host)) >= sizeof(to->host) ||
+	    strlcpy(to->port, port, sizeof(to->port)) >= sizeof(to->port))
+		return fail(p,
+		    "\"%.*s\" is not a collector; give HOST:PORT or "
+		    "[IPV6]:PORT, PORT being 1 to 65535 or a service name",
+		    shown(len), item);
+	cfg->ncollectors++;
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_collector(struct parse *p, const char *value)
+{
+	size_t len;
+
+	for (;; value += len + 1) {
+		len = strcspn(value, ",");
+		if (add_collector(p, value, len) != CONFIG_RUN)
+			return CONFIG_BAD;
+		if (value[len] == '\0')
+			return CONFIG_RUN;
+	}
+}
+
+static enum config_result
+set_export_version(struct parse *p, const char *value)
+{
+	static const struct choice versions[] = { { "5", 5, false },
+		{ "9", 9, false }, { "10", 10, false }, { "ipfix", 10, false },
+		{ "1", 1, true }, { "psamp", 0, true }, { "ntopng", 0, true },
+		{ NULL, 0, false } };
+	uint32_t version = VERSION_DEFAULT;
+
+	if (choose(p, versions, value, &version) != CONFIG_RUN)
+		return CONFIG_BAD;
+	p->cfg->exporter.version = version;
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_transport(struct parse *p, const char *value)
+{
+	static const struct choice transports[] = { { "udp", 0, false },
+		{ "tcp", 0, true }, { "sctp", 0, true }, { NULL, 0, false } };
+	uint32_t unused;
+
+	return choose(p, transports, value, &unused);
+}
+
+static enum config_result
+set_time_unit(struct parse *p, const char *value)
+{
+	static const struct choice time_units[] = { { "milli", 0, false },
+		{ "sec", 0, true }, { "micro", 0, true }, { "nano", 0, true },
+		{ NULL, 0, false } };
+	uint32_t unused;
+
+	return choose(p, time_units, value, &unused);
+}
+
+static enum config_result
+set_rate(struct parse *p, const char *value)
+{
+	uint64_t n;
+
+	if (number(p, value, &n) != CONFIG_RUN)
+		return CONFIG_BAD;
+	p->cfg->exporter.rate = (uint32_t)n;
+	p->cfg->rate_given = true;
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_template_refresh(struct parse *p, const char *value)
+{
+	const char *comma = strchr(value, ',');
+	uint64_t min = p->row->min, max = p->row->max;
+	uint64_t seconds = p->cfg->exporter.template_seconds;
+	uint64_t messages = p->cfg->exporter.template_messages;
+	const char *at = value;
+
+	if ((at != comma && (digits(&at, &seconds) != 0 || seconds < min ||
+				seconds > max)) ||
+	    (comma == NULL ? *at != '\0' : at != comma) ||
+	    (comma != NULL && !is_number(comma + 1, min, max, &messages)))
+		return fail(p,
+		    "give SECONDS, SECONDS,MESSAGES or ,MESSAGES, "
+		    "each from %" PRIu64 " to %" PRIu64,
+		    min, max);
+	p->cfg->exporter.template_seconds = (uint32_t)seconds;
+	p->cfg->exporter.template_messages = (uint32_t)messages;
+	return CONFIG_RUN;
+}
+
+/* How the program runs. */
+
+/* A path; NULL in *path for "none". */
+static enum config_result
+path_or_none(struct parse *p, const char *value, const char **path)
+{
+	if (*value == '\0')
+		return fail(p, "give a path, or none");
+	*path = strcmp(value, "none") == 0 ? NULL : value;
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_pidfile(struct parse *p, const char *value)
+{
+	p->pidfile_given = true;
+	return path_or_none(p, value, &p->cfg->pidfile);
+}
+
+static enum config_result
+set_control(struct parse *p, const char *value)
+{
+	struct sockaddr_un sun;
+
+	if (strlen(value) >= sizeof(sun.sun_path))
+		return fail(p, "give a path of at most %zu octets",
+		    sizeof(sun.sun_path) - 1);
+	p->control_given = true;
+	return path_or_none(p, value, &p->cfg->control_path);
+}
+
+/* What the program can tell. */
+
+#define HELP_COLUMN 35
+#define HELP_WIDTH (80 - HELP_COLUMN)
+
+static void
+usage_row(const struct option_row *row)
+{
+	char text[64];
+	int len;
+
+	len = snprintf(text, sizeof(text), "  %c%c%c --%s%s%s",
+	    row->letter == 0 ? ' ' : '-', row->letter == 0 ? ' ' : row->letter,
+	    row->letter == 0 ? ' ' : ',', row->name,
+	    row->argument == NULL ? "" : " ",
+	    row->argument == NULL ? "" : row->argument);
+	printf("%s%s%*s%s\n", text, len >= HELP_COLUMN ? "\n" : "",
+	    len >= HELP_COLUMN ? HELP_COLUMN : HELP_COLUMN - len, "",
+	    row->help);
+}
+
+static void
+usage_timeouts(void)
+{
+	printf("\nTimeouts (-t), by default in seconds:\n  ");
+	for (int t = 0; t < TIMEOUTS; t++)
+		printf("%s%s=%" PRIu32, t == 0 ? "" : " ",
+		    flow_timeout_name((enum flow_timeout)t),
+		    track_defaults.timeout_ms[t] / 1000);
+	printf("\n  idle sets general, tcp, udp and icmp; active sets maxlife, "
+	       "0 = never.\n"
+	       "  Times are sums such as 90, 1m30s or 500ms; units ms s m h d "
+	       "w.\n");
+}
+
+static enum config_result
+set_help(struct parse *p, const char *value)
+{
+	(void)p;
+	(void)value;
+	printf("usage: softprobe -i INTERFACE|-r FILE [OPTION ...] "
+	       "[BPF EXPRESSION]\n"
+	       "\nMeters IP flows and exports them as NetFlow v5, NetFlow v9 "
+	       "or IPFIX;\nwithout -n it prints them.\n");
+	for (int g = 0; g < GROUPS; g++) {
+		printf("\n%s:\n", group_title[g]);
+		for (size_t i = 0; i < ROWS; i++)
+			if ((int)rows[i].group == g)
+				usage_row(&rows[i]);
+	}
+	usage_timeouts();
+	return CONFIG_EXIT;
+}
+
+static enum config_result
+set_version(struct parse *p, const char *value)
+{
+	(void)p;
+	(void)value;
+	puts(VERSION);
+	return CONFIG_EXIT;
+}
+
+static enum config_result
+set_elements(struct parse *p, const char *value)
+{
+	(void)p;
+	(void)value;
+	ie_list(stdout);
+	return CONFIG_EXIT;
+}
+
+/* The command line as a whole. */
+
+/* Build getopt_long's two tables from ours. */
+static void
+build_tables(char shorts[2 * ROWS + 3], struct option longs[ROWS + 1])
+{
+	/* '+': options end at the filter; ':': tell a missing argument. */
+	*shorts++ = '+';
+	*shorts++ = ':';
+	memset(longs, 0, (ROWS + 1) * sizeof(longs[0]));
+	for (size_t i = 0; i < ROWS; i++) {
+		bool takes = rows[i].argument != NULL;
+
+		longs[i].name = rows[i].name;
+		longs[i].has_arg = takes ? required_argument : no_argument;
+		longs[i].val = LONG_FORM + (int)i;
+		if (rows[i].letter == 0)
+			continue;
+		*shorts++ = rows[i].letter;
+		if (takes)
+			*shorts++ = ':';
+	}
+	*shorts = '\0';
+}
+
+/* Make the row of one of getopt's values the option at hand. */
+static bool
+find_row(struct parse *p, int c)
+{
+	p->long_form = c >= LONG_FORM;
+	p->value = NULL;
+	if (p->long_form) {
+		p->row = &rows[c - LONG_FORM];
+		return true;
+	}
+	for (p->row = rows; p->row < rows + ROWS; p->row++)
+		if (c != 0 && p->row->letter == c)
+			return true;
+	return false;
+}
+
+/* Explain what getopt_long refused; c is what it returned. */
+static enum config_result
+refuse_option(struct parse *p, int c, char **argv)
+{
+	if (find_row(p, optopt))
+		return c == ':' ? fail(p, "needs a value: %s", p->row->argument)
+				: fail(p, "takes no value; leave it out");
+	if (optopt != 0)
+		return refuse(p, "-%c: no such option; see softprobe --help",
+		    optopt > ' ' && optopt < 0x7f ? optopt : '?');
+	return refuse(p,
+	    "%.*s: no such option, or short for several; see "
+	    "softprobe --help",
+	    VALUE_SHOWN_MAX, argv[optind - 1]);
+}
+
+static enum config_result
+read_options(struct parse *p, int argc, char **argv)
+{
+	struct option longs[ROWS + 1];
+	char shorts[2 * ROWS + 3];
+	int c;
+
+	build_tables(shorts, longs);
+	opterr = 0;
+	optind = 0; /* every getopt_long starts afresh at 0, the BSDs' too */
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		enum config_result result;
+
+		if (c == '?' || c == ':' || !find_row(p, c))
+			return refuse_option(p, c, argv);
+		p->value = optarg;
+		result = p->row->set(p, optarg);
+		if (result != CONFIG_RUN)
+			return result;
+	}
+	return CONFIG_RUN;
+}
+
+/* The rest of the command line, joined by blanks, is the filter. */
+static enum config_result
+read_filter(struct parse *p, int argc, char **argv)
+{
+	struct config *cfg = p->cfg;
+	size_t len = 1;
+
+	if (optind < argc && cfg->filter_text != NULL)
+		return refuse(p,
+		    "%.*s: a filter was given with --filter; give "
+		    "one expression",
+		    VALUE_SHOWN_MAX, argv[optind]);
+	for (int i = optind; i < argc; i++)
+		len += strlen(argv[i]) + 1;
+	if (optind < argc) {
+		cfg->filter_text = calloc(1, len);
+		if (cfg->filter_text == NULL)
+			return refuse(p, "out of memory");
+	}
+	for (int i = optind; i < argc; i++) {
+		if (i > optind)
+			(void)strlcat(cfg->filter_text, " ", len);
+		(void)strlcat(cfg->filter_text, argv[i], len);
+	}
+	if (cfg->filter_text != NULL &&
+	    cfg->filter_text[strspn(cfg->filter_text, " \t\n")] != '\0')
+		cfg->capture.filter = cfg->filter_text;
+	return CONFIG_RUN;
+}
+
+/* Settle what follows from several options together. */
+static enum config_result
+settle(struct parse *p)
+{
+	struct config *cfg = p->cfg;
+
+	if (cfg->nsources == 0)
+		return refuse(p, "nothing to capture from: give -i INTERFACE "
+				 "or -r FILE");
+	if (cfg->replay || cfg->ncollectors == 0 || cfg->debug)
+		cfg->foreground = true;
+	if (!p->pidfile_given && !cfg->foreground)
+		cfg->pidfile = PIDFILE_DEFAULT;
+	if (!p->control_given && !cfg->replay && cfg->ncollectors > 0)
+		cfg->control_path = CONTROL_DEFAULT;
+	if (cfg->exporter.version == 5)
+		cfg->track.octets_max = UINT32_MAX;
+	cfg->exporter.replay = cfg->replay;
+	return CONFIG_RUN;
+}
+
+enum config_result
+config_parse(
+    struct config *cfg, int argc, char **argv, char errbuf[CONFIG_ERROR_LEN])
+{
+	struct parse p = { .cfg = cfg, .errbuf = errbuf };
+	enum config_result result;
+
+	memset(cfg, 0, sizeof(*cfg));
+	cfg->capture = capture_defaults;
+	cfg->track = track_defaults;
+	cfg->exporter = exporter_defaults;
+	errbuf[0] = '\0';
+	result = read_options(&p, argc, argv);
+	if (result == CONFIG_RUN)
+		result = read_filter(&p, argc, argv);
+	if (result == CONFIG_RUN)
+		result = settle(&p);
+	if (result != CONFIG_RUN)
+		config_free(cfg);
+	return result;
+}
+
+void
+config_free(struct config *cfg)
+{
+	free(cfg->filter_text);
+	cfg->filter_text = NULL;
+	cfg->capture.filter = NULL;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * config.h - the command line to struct config.  Every option stands in one
+ * table in config.c, every default in the constants above it.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture.h"
+#include "exporter.h"
+#include "flowtrack.h"
+
+#define CONFIG_SOURCES_MAX 64
+#define CONFIG_COLLECTORS_MAX 64
+
+struct config_source {
+	const char *name; /* interface, or path of a file */
+	uint32_t ifindex; /* given before a colon; 0 = the system's */
+};
+
+struct config {
+	struct config_source source[CONFIG_SOURCES_MAX];
+	size_t nsources;
+	bool replay; /* the sources are files */
+	bool wait;   /* for interfaces that are missing */
+	struct capture_config capture;
+	struct flowtrack_config track;
+	struct exporter_config exporter;
+	bool rate_given;
+	struct collector_address collector[CONFIG_COLLECTORS_MAX];
+	size_t ncollectors;
+	bool json;
+	bool foreground;
+	bool debug;
+	bool quiet;               /* no summary */
+	const char *pidfile;      /* NULL = none */
+	const char *control_path; /* NULL = none */
+	char *filter_text;        /* owned; what capture.filter points to */
+};
+
+enum config_result {
+	CONFIG_RUN,  /* go on with *cfg */
+	CONFIG_EXIT, /* --help, --version: done, leave with 0 */
+	CONFIG_BAD   /* errbuf holds one line; leave with 2 */
+};
+
+#define CONFIG_ERROR_LEN 512
+
+/*
+ * Parse a command line.  Strings in *cfg are borrowed from argv but for
+ * filter_text.  Opens and creates nothing.  May be called again and again;
+ * only after CONFIG_RUN is there something to free.
+ */
+enum config_result config_parse(
+    struct config *, int argc, char **argv, char errbuf[CONFIG_ERROR_LEN]);
+
+void config_free(struct config *);
+
+/*
+ * Parse "90", "1m30s", "500ms", "2h", "1w" to milliseconds, at most
+ * TIMEOUT_MAX_MS.  0, or -1.
+ */
+int config_time(const char *text, uint32_t *ms);
+
+/*
+ * Parse "name=time" (aliases idle and active too) and tell which timeouts it
+ * sets: bit 1 << enum flow_timeout for each.  0, or -1 with one line in
+ * errbuf.
+ */
+int config_timeout(const char *text, uint32_t *which, uint32_t *ms,
+    char errbuf[CONFIG_ERROR_LEN]);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * daemon.c - fork to the background with a report to the parent, and the
+ * pidfile; see daemon.h.
+ */
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libutil.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "log.h"
+
+static int report_fd = -1; /* to the waiting parent */
+static struct pidfh *pidfile;
+
+/* Wait until the child reports that it runs, or ends. */
+static _Noreturn void
+wait_for(pid_t child, int fd)
+{
+	char ready;
+	ssize_t n;
+	int status = 0;
+
+	do
+		n = read(fd, &ready, 1);
+	while (n == -1 && errno == EINTR);
+	if (n == 1)
+		_exit(EXIT_SUCCESS);
+	while (waitpid(child, &status, 0) == -1 && errno == EINTR)
+		continue;
+	_exit(WIFEXITED(status) && WEXITSTATUS(status) != 0
+		? WEXITSTATUS(status)
+		: EXIT_FAILURE);
+}
+
+int
+daemon_start(void)
+{
+	int fd[2];
+	pid_t child;
+
+	if (pipe(fd) == -1)
+		return -1;
+	child = fork();
+	if (child == -1) {
+		close(fd[0]);
+		close(fd[1]);
+		return -1;
+	}
+	if (child != 0) {
+		close(fd[1]);
+		wait_for(child, fd[0]);
+	}
+	close(fd[0]);
+	fcntl(fd[1], F_SETFD, FD_CLOEXEC);
+	report_fd = fd[1];
+	setsid();
+	return 0;
+}
+
+void
+daemon_ready(void)
+{
+	int null;
+
+	if (report_fd == -1)
+		return;
+	log_to_syslog(true);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null != -1) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		if (null > STDERR_FILENO)
+			close(null);
+	}
+	if (chdir("/") == -1 || write(report_fd, "", 1) != 1)
+		log_warn("cannot tell the parent process that we run");
+	close(report_fd);
+	report_fd = -1;
+}
+
+/* A pidfile in a folder of our own, which may not be there after a boot. */
+static void
+make_folder(const char *path)
+{
+	char folder[256];
+	char *slash;
+
+	if (strlcpy(folder, path, sizeof(folder)) >= sizeof(folder))
+		return;
+	slash = strrchr(folder, '/');
+	if (slash == NULL || slash == folder)
+		return;
+	*slash = '\0';
+	mkdir(folder, 0755); /* if it fails, the file says why */
+}
+
+int
+daemon_write_pidfile(const char *path, long *other)
+{
+	pid_t pid = 0;
+
+	make_folder(path);
+	pidfile = pidfile_open(path, 0644, &pid);
+	*other = pid;
+	if (pidfile == NULL)
+		return -1;
+	if (pidfile_write(pidfile) == 0)
+		return 0;
+	daemon_remove_pidfile();
+	return -1;
+}
+
+void
+daemon_remove_pidfile(void)
+{
+	if (pidfile != NULL)
+		pidfile_remove(pidfile);
+	pidfile = NULL;
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * exporter.c - the Exporting Process; see exporter.h.
+ *
+ * Decides what goes into which message and when it leaves.  Reads no clock:
+ * live, time is told; in a replay it is the records' own, so that the same
+ * file gives the same datagrams.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exporter.h"
+#include "log.h"
+#include "message.h"
+#include "record.h"
+
+#define LINGER_NS (NS_PER_S / 2) /* a partly filled message waits so long */
+#define PACE_BURST 32            /* datagrams that may leave at once */
+
+/*
+ * A boot time for relative times is moved when 2^31 ms have passed, so that
+ * sysUptime never wraps, and then stands 2^30 ms (12 days) in the past, so
+ * that flows that began before can still be told.
+ */
+#define UPTIME_MAX_NS ((UINT64_C(1) << 31) * NS_PER_MS)
+#define UPTIME_NEW_NS ((UINT64_C(1) << 30) / MS_PER_S * NS_PER_S)
+
+struct collector {
+	struct transport *transport;
+	const struct dialect *dialect;
+	struct template template[TEMPLATES];
+	struct message message;
+	uint64_t pending_ns;   /* when its first record was added */
+	uint64_t boot_ns;      /* whole seconds; 0 = not known yet */
+	uint64_t export_ns;    /* of the last message: never runs backwards */
+	uint32_t sequence;
+	bool templates_due;
+	uint64_t templates_ns; /* sent last */
+	uint32_t messages_since_templates;
+	double pace;           /* datagrams that may leave now */
+	bool told_unfit;
+	struct collector_stats stats;
+};
+
+struct exporter {
+	struct exporter_config config;
+	uint64_t now_ns;  /* wall clock, or the capture's */
+	uint64_t pace_ns; /* monotonic time of the last look at the pace */
+	struct collector **collector;
+	size_t ncollectors;
+};
+
+struct exporter *
+exporter_new(const struct exporter_config *config)
+{
+	struct exporter *e;
+
+	if (dialect_for(config->version) == NULL) {
+		errno = EINVAL;
+		return NULL;
+	}
+	e = calloc(1, sizeof(*e));
+	if (e != NULL)
+		e->config = *config;
+	return e;
+}
+
+static void
+collector_free(struct collector *c)
+{
+	if (c == NULL)
+		return;
+	transport_free(c->transport);
+	free(c);
+}
+
+void
+exporter_free(struct exporter *e)
+{
+	if (e == NULL)
+		return;
+	for (size_t i = 0; i < e->ncollectors; i++)
+		collector_free(e->collector[i]);
+	free(e->collector);
+	free(e);
+}
+
+static struct collector *
+collector_new(
+    const struct exporter *e, const struct collector_address *address)
+{
+	const struct transport_config config = {
+		.hop_limit = e->config.hop_limit,
+		.mtu = e->config.mtu,
+		.wake = e->config.wake,
+	};
+	struct collector *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->dialect = dialect_for(e->config.version);
+	if (c->dialect->has_sets)
+		template_all(
+		    c->template, c->dialect->bit, e->config.with_mac);
+	else
+		template_nf5(&c->template[0]);
+	c->templates_due = c->dialect->has_sets;
+	c->pace = PACE_BURST;
+	c->transport = transport_new(address, &config);
+	message_begin(&c->message, c->dialect, e->config.mtu);
+	if (c->transport != NULL)
+		return c;
+	collector_free(c);
+	return NULL;
+}
+
+int
+exporter_add_collector(
+    struct exporter *e, const struct collector_address *address)
+{
+	struct collector **more = realloc(
+	    e->collector, (e->ncollectors + 1) * sizeof(struct collector *));
+
+	if (more == NULL)
+		return -1;
+	e->collector = more;
+	more[e->ncollectors] = collector_new(e, address);
+	if (more[e->ncollectors] == NULL)
+		return -1;
+	e->ncollectors++;
+	return 0;
+}
+
+size_t
+exporter_collectors(const struct exporter *e)
+{
+	return e->ncollectors;
+}
+
+/* Messages -------------------------------------------------------------- */
+
+static void
+begin_message(struct exporter *e, struct collector *c)
+{
+	message_begin(&c->message, c->dialect, e->config.mtu);
+}
+
+/* Close the message and hand it over; at_ns is when it leaves. */
+static void
+send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
+{
+	struct message *m = &c->message;
+	struct cargo cargo = { m->records, m->packets, m->octets };
+
+	if (message_empty(m))
+		return;
+	/* RFC 7011 s8: Templates are ordered by Export Time. */
+	if (at_ns > c->export_ns || c->dialect->relative_times)
+		c->export_ns = at_ns;
+	m->time_ns = c->export_ns;
+	m->sequence = c->sequence;
+	m->domain = e->config.domain;
+	m->boot_ns = c->boot_ns;
+	message_end(m);
+	c->sequence += c->dialect->advance(m);
+	c->stats.templates += m->templates;
+	c->messages_since_templates++;
+	c->pace -= 1;
+	transport_send(c->transport, m->w.base, wb_len(&m->w), &cargo);
+	begin_message(e, c);
+}
+
+/* Append all templates, in as many messages as that takes. */
+static void
+put_templates(struct exporter *e, struct collector *c)
+{
+	c->templates_due = false;
+	c->templates_ns = e->now_ns;
+	c->messages_since_templates = 0;
+	for (int i = 0; i < TEMPLATES; i++) {
+		if (message_template(&c->message, &c->template[i]) == 0)
+			continue;
+		send_message(e, c, e->now_ns);
+		message_template(&c->message, &c->template[i]);
+	}
+}
+
+static bool
+templates_are_due(const struct exporter *e, const struct collector *c)
+{
+	uint64_t age_ns = e->now_ns > c->templates_ns
+	    ? e->now_ns - c->templates_ns
+	    : c->templates_ns - e->now_ns;
+
+	return c->dialect->has_sets &&
+	    (c->templates_due ||
+		age_ns >= e->config.template_seconds * NS_PER_S ||
+		c->messages_since_templates >= e->config.template_messages);
+}
+
+/* Let relative times of the record be told; moves the boot time if needed. */
+static void
+fit_boot_time(struct exporter *e, struct collector *c,
+    const struct flow_record *r)
+{
+	uint64_t end_ns = r->fwd.end_ns, from_ns = r->fwd.start_ns;
+
+	if (!c->dialect->relative_times)
+		return;
+	c->message.boot_ns = c->boot_ns;
+	if (c->boot_ns == 0)
+		c->boot_ns = from_ns / NS_PER_S * NS_PER_S;
+	else if (end_ns < c->boot_ns || end_ns - c->boot_ns > UPTIME_MAX_NS ||
+	    !message_spans(&c->message, r)) {
+		send_message(e, c, c->message.latest_ns);
+		c->boot_ns = end_ns > UPTIME_NEW_NS ? end_ns - UPTIME_NEW_NS : 0;
+		if (from_ns < c->boot_ns)
+			c->boot_ns = from_ns;
+		c->boot_ns = c->boot_ns / NS_PER_S * NS_PER_S;
+	}
+	c->message.boot_ns = c->boot_ns;
+}
+
+/* The next record starts a message: what must stand before it? */
+static void
+open_message(struct exporter *e, struct collector *c)
+{
+	c->pending_ns = e->now_ns;
+	if (templates_are_due(e, c))
+		put_templates(e, c);
+}
+
+static void
+count_unfit(struct collector *c, const struct flow_record *r)
+{
+	c->stats.unfit.records++;
+	c->stats.unfit.packets += r->fwd.packets;
+	c->stats.unfit.octets += r->fwd.octets;
+	if (c->told_unfit)
+		return;
+	c->told_unfit = true;
+	log_warn("collector %s: NetFlow v5 cannot tell IPv6 flows; they are "
+		 "left out and counted (use -v 9 or -v 10)",
+	    transport_name(c->transport));
+}
+
+/* Add the forward half of a record to one collector's message. */
+static void
+add_half(struct exporter *e, struct collector *c, const struct flow_record *r)
+{
+	const struct template *t = c->template;
+
+	if (!c->dialect->has_sets && r->ip_version != 4) {
+		count_unfit(c, r);
+		return;
+	}
+	if (c->dialect->has_sets)
+		t += template_flavour(r);
+	fit_boot_time(e, c, r);
+	if (message_empty(&c->message))
+		open_message(e, c);
+	if (message_record(&c->message, t, r) == 0)
+		return;
+	send_message(e, c, e->now_ns);
+	open_message(e, c);
+	c->message.boot_ns = c->boot_ns;
+	message_record(&c->message, t, r);
+}
+
+/* Send the messages whose first record has waited long enough. */
+static void
+send_lingering(struct exporter *e)
+{
+	for (size_t i = 0; i < e->ncollectors; i++) {
+		struct collector *c = e->collector[i];
+
+		if (!message_empty(&c->message) &&
+		    e->now_ns - c->pending_ns >= LINGER_NS)
+			send_message(e, c, c->pending_ns + LINGER_NS);
+	}
+}
+
+void
+exporter_add(struct exporter *e, const struct flow_record *r)
+{
+	struct flow_record reverse;
+
+	if (e->config.replay) {
+		if (r->ended_ns > e->now_ns)
+			e->now_ns = r->ended_ns;
+		send_lingering(e);
+	}
+	if (r->rev.packets != 0)
+		record_reverse(r, &reverse);
+	for (size_t i = 0; i < e->ncollectors; i++) {
+		if (r->fwd.packets != 0)
+			add_half(e, e->collector[i], r);
+		if (r->rev.packets != 0)
+			add_half(e, e->collector[i], &reverse);
+	}
+}
+
+void
+exporter_clock(struct exporter *e, uint64_t now_ns)
+{
+	/* A message that began before the clock was set back leaves soon. */
+	for (size_t i = 0; i < e->ncollectors; i++)
+		if (e->collector[i]->pending_ns > now_ns)
+			e->collector[i]->pending_ns = now_ns;
+	e->now_ns = now_ns;
+}
+
+void
+exporter_send_templates(struct exporter *e)
+{
+	for (size_t i = 0; i < e->ncollectors; i++) {
+		struct collector *c = e->collector[i];
+
+		if (!c->dialect->has_sets)
+			continue;
+		send_message(e, c, e->now_ns);
+		put_templates(e, c);
+		send_message(e, c, e->now_ns);
+	}
+}
+
+/* The next message to a collector that came up, or back, is a new start. */
+static void
+tick_collector(struct exporter *e, struct collector *c, uint64_t mono_ns)
+{
+	if (transport_tick(c->transport, mono_ns)) {
+		send_message(e, c, e->now_ns);
+		c->templates_due = c->dialect->has_sets;
+	}
+	if (e->config.replay || transport_state(c->transport) != TRANSPORT_UP)
+		return;
+	if (message_empty(&c->message) && templates_are_due(e, c)) {
+		if (c->boot_ns == 0)
+			c->boot_ns = e->now_ns / NS_PER_S * NS_PER_S;
+		put_templates(e, c);
+		send_message(e, c, e->now_ns);
+	}
+}
+
+void
+exporter_tick(struct exporter *e, uint64_t mono_ns)
+{
+	if (!e->config.replay)
+		send_lingering(e);
+	for (size_t i = 0; i < e->ncollectors; i++)
+		tick_collector(e, e->collector[i], mono_ns);
+}
+
+void
+exporter_flush(struct exporter *e)
+{
+	for (size_t i = 0; i < e->ncollectors; i++)
+		send_message(e, e->collector[i], e->now_ns);
+}
+
+/* Pace and queues ------------------------------------------------------- */
+
+static void
+refill_pace(struct exporter *e, uint64_t mono_ns)
+{
+	double more = (double)(mono_ns - e->pace_ns) / (double)NS_PER_S *
+	    e->config.rate;
+
+	e->pace_ns = mono_ns;
+	for (size_t i = 0; i < e->ncollectors; i++) {
+		struct collector *c = e->collector[i];
+
+		c->pace += more;
+		if (c->pace > PACE_BURST)
+			c->pace = PACE_BURST;
+	}
+}
+
+bool
+exporter_ready(struct exporter *e, uint64_t mono_ns)
+{
+	if (e->config.rate != 0 && mono_ns > e->pace_ns)
+		refill_pace(e, mono_ns);
+	for (size_t i = 0; i < e->ncollectors; i++) {
+		const struct collector *c = e->collector[i];
+
+		if (!transport_ready(c->transport) ||
+		    (e->config.rate != 0 && c->pace < 1))
+			return false;
+	}
+	return true;
+}
+
+void
+exporter_set_rate(struct exporter *e, uint32_t rate)
+{
+	e->config.rate = rate;
+}
+
+bool
+exporter_settled(const struct exporter *e)
+{
+	for (size_t i = 0; i < e->ncollectors; i++)
+		if (!transport_settled(e->collector[i]->transport))
+			return false;
+	return true;
+}
+
+bool
+exporter_pending(const struct exporter *e)
+{
+	for (size_t i = 0; i < e->ncollectors; i++)
+		if (transport_poll_fd(e->collector[i]->transport) != -1)
+			return true;
+	return false;
+}
+
+struct transport *
+exporter_transport(const struct exporter *e, size_t i)
+{
+	return e->collector[i]->transport;
+}
+
+void
+exporter_stats(
+    const struct exporter *e, size_t i, struct collector_stats *stats)
+{
+	const struct collector *c = e->collector[i];
+
+	*stats = c->stats;
+	stats->waiting = (struct cargo) { c->message.records,
+		c->message.packets, c->message.octets };
+	stats->transport = *transport_stats(c->transport);
+}
+
+const char *
+exporter_format(const struct exporter *e, size_t i)
+{
+	return e->collector[i]->dialect->name;
+}

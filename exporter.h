@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * exporter.h - the Exporting Process (RFC 7011 s2): Flow Records to messages,
+ * to every collector, each with its own templates, sequence and counters.
+ */
+#ifndef EXPORTER_H
+#define EXPORTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "transport.h"
+
+struct flow_record; /* record.h */
+struct wake;        /* wake.h */
+struct exporter;
+
+struct exporter_config {
+	unsigned version;             /* 5, 9 or 10 */
+	uint32_t domain;              /* Observation Domain ID */
+	size_t mtu;                   /* octets of a datagram's payload */
+	uint32_t template_seconds;    /* refresh after this time; > 0 */
+	uint32_t template_messages;   /* ... or this many messages; > 0 */
+	bool with_mac;                /* MAC addresses in every record */
+	uint32_t rate; /* datagrams a second to each collector; 0 = no cap */
+	bool replay;                  /* time comes from the records alone */
+	int hop_limit;                /* 0 = the system's */
+	const struct wake *wake;
+};
+
+/* What became of all flow halves, for one collector. */
+struct collector_stats {
+	uint64_t templates;        /* Template Records handed to the transport */
+	struct cargo waiting;      /* in the message being filled */
+	struct cargo unfit;        /* the format cannot tell: IPv6 in v5 */
+	struct transport_stats transport; /* sent, and lost */
+};
+
+/* Create an Exporting Process without collectors.  NULL with errno. */
+struct exporter *exporter_new(const struct exporter_config *);
+
+/* Messages not flushed are lost.  NULL is fine. */
+void exporter_free(struct exporter *);
+
+/* Add a collector.  0, or -1 with errno. */
+int exporter_add_collector(struct exporter *, const struct collector_address *);
+
+size_t exporter_collectors(const struct exporter *);
+
+/*
+ * Whether a record may be added now: the pace allows it and every collector
+ * that is up has room.  One added all the same may be dropped.
+ */
+bool exporter_ready(struct exporter *, uint64_t mono_ns);
+
+/* Export one ended conversation: a record for each half that saw packets. */
+void exporter_add(struct exporter *, const struct flow_record *);
+
+/* Live: tell the wall clock before records are added. */
+void exporter_clock(struct exporter *, uint64_t now_ns);
+
+/*
+ * Retry collectors and send what waits in queues.  Live: also send messages
+ * that waited long enough and templates that are due.
+ */
+void exporter_tick(struct exporter *, uint64_t mono_ns);
+
+/* Send all partly filled messages. */
+void exporter_flush(struct exporter *);
+
+/* Send templates to all collectors now. */
+void exporter_send_templates(struct exporter *);
+
+/* Change the pace; 0 = no cap. */
+void exporter_set_rate(struct exporter *, uint32_t rate);
+
+/* Whether every name was looked up once, with whatever outcome. */
+bool exporter_settled(const struct exporter *);
+
+/* Whether datagrams wait in a queue. */
+bool exporter_pending(const struct exporter *);
+
+/* The transport and the counters of collector i < exporter_collectors(). */
+struct transport *exporter_transport(const struct exporter *, size_t i);
+void exporter_stats(
+    const struct exporter *, size_t i, struct collector_stats *);
+
+/* The format collector i is sent, e.g. "IPFIX". */
+const char *exporter_format(const struct exporter *, size_t i);
+
+#endif

@@ -1,0 +1,872 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * flowtrack.c - the flow cache; see flowtrack.h.
+ *
+ * A hash chooses a bucket, a bucket is the root of a red-black tree of 32-bit
+ * indexes (treetype.h), an index names a flow in one slab.  Deadlines stand on
+ * a timer wheel and are lazy: a packet only notes when it came, and the wheel
+ * moves a flow to its true deadline when it comes upon it.  So expiry costs
+ * the packet path nothing.
+ *
+ * The flow idle longest, exactly, makes room in a full cache: one scan of the
+ * slab finds the next few victims in order, which stay the oldest until they
+ * are used, or see a packet and are passed over.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode.h"
+#include "flowkey.h"
+#include "flowtrack.h"
+#include "treetype.h"
+
+#define BURST 32      /* packets whose memory is fetched ahead together */
+#define TICK_MS 128U  /* width of a wheel slot */
+#define SLOTS 2048U   /* one turn of the wheel is about 4 minutes */
+#define TURN_MS (TICK_MS * SLOTS)
+#define VICTIM_SHARE 32U     /* a scan finds max_flows / 32 victims */
+#define EXPIRE_PER_PACKET 32 /* flows ended in passing by one packet */
+#define LIST_LOOKS 4096U     /* entries flowtrack_list looks at per call */
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+enum flow_state { FIN_SEEN_0 = 1, FIN_SEEN_1 = 2, RST_SEEN = 4, USED = 8 };
+#define FIN_BOTH (FIN_SEEN_0 | FIN_SEEN_1)
+
+/* What one direction carried; times are ns since 1970 UTC. */
+struct half {
+	uint64_t packets, octets, start_ns, end_ns;
+};
+
+/*
+ * One conversation.  half[0] is the direction of its first packet.  Times in
+ * ms are of the clock that never runs backwards, modulo 2^32.
+ */
+struct flow {
+	struct flow_key key;
+	uint8_t state;    /* enum flow_state */
+	uint8_t from;     /* endpoint of the key that sent the first packet */
+	uint32_t seen_ms; /* last packet */
+	uint32_t born_ms; /* first packet of the record under way */
+	uint32_t next, prev; /* on the wheel; next also in the free list */
+	uint32_t ifindex;
+	uint16_t tcp_flags[2];
+	uint16_t vlan;
+	uint16_t slot; /* of the wheel */
+	uint8_t tos[2];
+	uint8_t timeout; /* enum flow_timeout of its idle timeout */
+	struct half half[2];
+};
+
+struct victim {
+	uint32_t flow, seen_ms;
+};
+
+struct flowtrack {
+	struct flowtrack_config config;
+	flow_ended_fn *ended;
+	void *arg;
+	struct flow_hash_seed seed;
+	struct tree_type tree;
+
+	uint32_t *bucket; /* roots */
+	uint32_t bucket_mask;
+	struct tree_node *node; /* [i] links flow i */
+	struct flow *flow;      /* [1] to [max_flows] */
+	struct flow_ether *ether; /* the same, at KEY_ETHER; else NULL */
+	uint32_t free;          /* list of entries that were used before */
+	uint32_t fresh;         /* entries from here on never were */
+
+	uint64_t clock_ns;    /* newest time seen */
+	uint64_t clock_ms_ns; /* ... below this, now_ms holds */
+	uint64_t time_ns;     /* newest wall clock seen */
+	uint32_t now_ms;
+	uint32_t wheel_ms;  /* the slot that is due next ends here */
+	uint32_t expint_ms; /* the wheel turns next at this time */
+	uint32_t wheel[SLOTS]; /* first flow of each slot; its prev is the last */
+
+	struct victim *victim; /* oldest first */
+	uint32_t victims, victim_next, victims_max;
+
+	struct flowtrack_stats stats;
+};
+
+static int
+compare_flows(const void *arg, uint32_t a, uint32_t b)
+{
+	const struct flowtrack *ft = arg;
+	int order = memcmp(
+	    &ft->flow[a].key, &ft->flow[b].key, sizeof(struct flow_key));
+
+	if (order == 0 && ft->ether != NULL)
+		order = memcmp(
+		    &ft->ether[a], &ft->ether[b], sizeof(struct flow_ether));
+	return order;
+}
+
+/* The largest power of two that is not above n. */
+static uint32_t
+power_of_two(uint32_t n)
+{
+	uint32_t p = 1;
+
+	while (p <= n / 2)
+		p *= 2;
+	return p;
+}
+
+struct flowtrack *
+flowtrack_new(
+    const struct flowtrack_config *config, flow_ended_fn *ended, void *arg)
+{
+	struct flowtrack *ft;
+	size_t n = (size_t)config->max_flows + 1;
+
+	if (config->max_flows == 0 || config->max_flows > FLOWTRACK_MAX_FLOWS ||
+	    config->key >= KEY_LEVELS) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if ((ft = calloc(1, sizeof(*ft))) == NULL)
+		return NULL;
+	ft->config = *config;
+	ft->ended = ended;
+	ft->arg = arg;
+	ft->fresh = 1;
+	ft->bucket_mask = power_of_two(config->max_flows) - 1;
+	ft->victims_max = config->max_flows / VICTIM_SHARE + 1;
+	ft->bucket = calloc((size_t)ft->bucket_mask + 1, sizeof(*ft->bucket));
+	ft->node = calloc(n, sizeof(*ft->node));
+	ft->flow = calloc(n, sizeof(*ft->flow));
+	ft->victim = calloc(ft->victims_max, sizeof(*ft->victim));
+	if (config->key == KEY_ETHER)
+		ft->ether = calloc(n, sizeof(*ft->ether));
+	if (ft->bucket == NULL || ft->node == NULL || ft->flow == NULL ||
+	    ft->victim == NULL ||
+	    (config->key == KEY_ETHER && ft->ether == NULL)) {
+		flowtrack_free(ft);
+		errno = ENOMEM;
+		return NULL;
+	}
+	ft->tree = (struct tree_type) { ft->node, compare_flows, ft };
+	flow_hash_seed(&ft->seed);
+	return ft;
+}
+
+void
+flowtrack_free(struct flowtrack *ft)
+{
+	if (ft == NULL)
+		return;
+	free(ft->bucket);
+	free(ft->node);
+	free(ft->flow);
+	free(ft->ether);
+	free(ft->victim);
+	free(ft);
+}
+
+size_t
+flowtrack_octets_per_flow(void)
+{
+	return sizeof(struct flow) + sizeof(struct tree_node) +
+	    sizeof(uint32_t) + sizeof(struct victim) / VICTIM_SHARE;
+}
+
+/* Time ------------------------------------------------------------------ */
+
+/* Whether time a is at or after time b; both modulo 2^32 ms. */
+static inline bool
+reached(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) >= 0;
+}
+
+static inline uint32_t
+idle_ms(const struct flowtrack *ft, const struct flow *f)
+{
+	return ft->config.timeout_ms[f->timeout];
+}
+
+static inline bool
+carries(const struct flow *f)
+{
+	return (f->half[0].packets | f->half[1].packets) != 0;
+}
+
+/* Whether the record under way is as old as the active timeout. */
+static inline bool
+is_too_old(const struct flowtrack *ft, const struct flow *f)
+{
+	uint32_t life = ft->config.timeout_ms[TIMEOUT_MAXLIFE];
+
+	return life != 0 && ft->now_ms - f->born_ms >= life && carries(f);
+}
+
+static inline bool
+is_idle(const struct flowtrack *ft, const struct flow *f)
+{
+	return ft->now_ms - f->seen_ms >= idle_ms(ft, f);
+}
+
+/* The wheel ------------------------------------------------------------- */
+
+static void
+wheel_remove(struct flowtrack *ft, uint32_t i)
+{
+	struct flow *f = &ft->flow[i];
+	uint32_t *first = &ft->wheel[f->slot];
+
+	if (*first == i) {
+		*first = f->next;
+		if (f->next != 0)
+			ft->flow[f->next].prev = f->prev;
+		return;
+	}
+	ft->flow[f->prev].next = f->next;
+	ft->flow[f->next != 0 ? f->next : *first].prev = f->prev;
+}
+
+/* Put a flow where the wheel will look at it when it may be due. */
+static void
+wheel_place(struct flowtrack *ft, uint32_t i)
+{
+	struct flow *f = &ft->flow[i];
+	uint32_t life = ft->config.timeout_ms[TIMEOUT_MAXLIFE];
+	uint32_t due = f->seen_ms + idle_ms(ft, f), *first;
+
+	if (life != 0 && carries(f) && reached(due, f->born_ms + life))
+		due = f->born_ms + life;
+	if (reached(ft->wheel_ms, due)) /* overdue: the next slot */
+		due = ft->wheel_ms;
+	else if (due - ft->wheel_ms > TURN_MS - 2 * TICK_MS)
+		due = ft->wheel_ms + TURN_MS - 2 * TICK_MS;
+	f->slot = (uint16_t)((due + TICK_MS - 1) / TICK_MS % SLOTS);
+	first = &ft->wheel[f->slot];
+	f->next = 0;
+	if (*first == 0) {
+		*first = f->prev = i;
+		return;
+	}
+	f->prev = ft->flow[*first].prev;
+	ft->flow[f->prev].next = i;
+	ft->flow[*first].prev = i;
+}
+
+/* Records --------------------------------------------------------------- */
+
+static void
+fill_half(struct flow_half *out, const struct flow *f, int side)
+{
+	*out = (struct flow_half) {
+		.packets = f->half[side].packets,
+		.octets = f->half[side].octets,
+		.start_ns = f->half[side].start_ns,
+		.end_ns = f->half[side].end_ns,
+		.tcp_flags = f->tcp_flags[side],
+		.tos = f->tos[side],
+	};
+}
+
+static void
+fill_record(
+    const struct flowtrack *ft, uint32_t i, enum flow_end why,
+    struct flow_record *r)
+{
+	const struct flow *f = &ft->flow[i];
+	bool icmp = protocol_is_icmp(f->key.protocol);
+	uint8_t src = f->from, dst = !f->from;
+
+	memset(r, 0, sizeof(*r));
+	memcpy(r->src, f->key.addr[src], sizeof(r->src));
+	memcpy(r->dst, f->key.addr[dst], sizeof(r->dst));
+	r->src_port = f->key.port[icmp ? 0 : src];
+	r->dst_port = f->key.port[icmp ? 1 : dst];
+	r->icmp = icmp ? r->dst_port : 0;
+	r->vlan = f->vlan;
+	r->protocol = f->key.protocol;
+	r->ip_version = f->key.ip_version;
+	r->end_reason = (uint8_t)why;
+	if (ft->ether != NULL) {
+		memcpy(r->src_mac, ft->ether[i].mac[src], 6);
+		memcpy(r->dst_mac, ft->ether[i].mac[dst], 6);
+	}
+	r->ingress = f->ifindex;
+	fill_half(&r->fwd, f, 0);
+	fill_half(&r->rev, f, 1);
+}
+
+static uint64_t
+max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* When the record was made, as the wall clock of the capture would say it. */
+static uint64_t
+ended_at(const struct flowtrack *ft, const struct flow *f, enum flow_end why)
+{
+	uint64_t last = max_u64(f->half[0].end_ns, f->half[1].end_ns);
+
+	if (why == FLOW_END_IDLE || why == FLOW_END_FLOW)
+		return last + idle_ms(ft, f) * NS_PER_MS;
+	return max_u64(last, ft->time_ns);
+}
+
+/* Report what the flow carried so far; it goes on, or is removed, empty. */
+static void
+report(struct flowtrack *ft, uint32_t i, enum flow_end why)
+{
+	struct flow *f = &ft->flow[i];
+	struct flowtrack_stats *s = &ft->stats;
+	struct flow_record r;
+
+	if (!carries(f))
+		return;
+	fill_record(ft, i, why, &r);
+	r.ended_ns = ended_at(ft, f, why);
+	s->ended[why]++;
+	s->ended_packets += r.fwd.packets + r.rev.packets;
+	s->ended_octets += r.fwd.octets + r.rev.octets;
+	memset(f->half, 0, sizeof(f->half));
+	memset(f->tcp_flags, 0, sizeof(f->tcp_flags));
+	memset(f->tos, 0, sizeof(f->tos));
+	ft->ended(&r, ft->arg);
+}
+
+/* The reason for which a flow ends when its idle timeout has passed. */
+static enum flow_end
+idle_reason(const struct flow *f)
+{
+	return f->timeout == TIMEOUT_TCP_FIN || f->timeout == TIMEOUT_TCP_RST
+	    ? FLOW_END_FLOW
+	    : FLOW_END_IDLE;
+}
+
+/* Entries --------------------------------------------------------------- */
+
+static inline uint32_t *
+bucket_of(const struct flowtrack *ft, uint64_t hash)
+{
+	return &ft->bucket[(hash >> 32) & ft->bucket_mask];
+}
+
+static void
+drop_entry(struct flowtrack *ft, uint32_t i)
+{
+	struct flow *f = &ft->flow[i];
+	uint64_t hash = flow_hash(
+	    &ft->seed, &f->key, ft->ether == NULL ? NULL : &ft->ether[i]);
+
+	tree_remove(&ft->tree, bucket_of(ft, hash), i);
+	wheel_remove(ft, i);
+	f->state = 0;
+	f->next = ft->free;
+	ft->free = i;
+	ft->stats.active--;
+}
+
+static void
+end_flow(struct flowtrack *ft, uint32_t i, enum flow_end why)
+{
+	report(ft, i, why);
+	drop_entry(ft, i);
+}
+
+/* Whether victim a was idle for less time than b; ties by place. */
+static bool
+is_younger(const struct victim *a, const struct victim *b)
+{
+	if (a->seen_ms != b->seen_ms)
+		return (int32_t)(a->seen_ms - b->seen_ms) > 0;
+	return a->flow > b->flow;
+}
+
+/* Let v sink into the heap of n victims from its top, the youngest. */
+static void
+heap_sink(struct victim *heap, uint32_t n, uint32_t at, struct victim v)
+{
+	for (uint32_t child; (child = 2 * at + 1) < n; at = child) {
+		if (child + 1 < n && is_younger(&heap[child + 1], &heap[child]))
+			child++;
+		if (!is_younger(&heap[child], &v))
+			break;
+		heap[at] = heap[child];
+	}
+	heap[at] = v;
+}
+
+static void
+heap_make(struct victim *heap, uint32_t n)
+{
+	for (uint32_t at = n / 2; at-- > 0;)
+		heap_sink(heap, n, at, heap[at]);
+}
+
+/* Find the victims_max flows idle longest, in order. */
+static void
+find_victims(struct flowtrack *ft)
+{
+	struct victim *heap = ft->victim;
+	uint32_t n = 0;
+
+	for (uint32_t i = 1; i < ft->fresh; i++) {
+		struct victim v = { i, ft->flow[i].seen_ms };
+
+		if (!(ft->flow[i].state & USED))
+			continue;
+		if (n < ft->victims_max) {
+			heap[n++] = v;
+			if (n == ft->victims_max)
+				heap_make(heap, n);
+		} else if (is_younger(&heap[0], &v)) {
+			heap_sink(heap, n, 0, v);
+		}
+	}
+	if (n < ft->victims_max)
+		heap_make(heap, n);
+	ft->victims = n;
+	ft->victim_next = 0;
+	while (n-- > 1) {
+		struct victim v = heap[n];
+
+		heap[n] = heap[0];
+		heap_sink(heap, n, 0, v);
+	}
+}
+
+/* End the flow that has been idle longest. */
+static void
+make_room(struct flowtrack *ft)
+{
+	for (;;) {
+		while (ft->victim_next < ft->victims) {
+			struct victim v = ft->victim[ft->victim_next++];
+			const struct flow *f = &ft->flow[v.flow];
+
+			if (!(f->state & USED) || f->seen_ms != v.seen_ms)
+				continue;
+			end_flow(ft, v.flow, FLOW_END_NO_RESOURCES);
+			return;
+		}
+		find_victims(ft);
+	}
+}
+
+static uint32_t
+take_entry(struct flowtrack *ft)
+{
+	uint32_t i;
+
+	if (ft->stats.active == ft->config.max_flows)
+		make_room(ft);
+	if ((i = ft->free) != 0)
+		ft->free = ft->flow[i].next;
+	else
+		i = ft->fresh++;
+	if (++ft->stats.active > ft->stats.active_max)
+		ft->stats.active_max = ft->stats.active;
+	return i;
+}
+
+/* Expiry ---------------------------------------------------------------- */
+
+/* The wheel came upon a flow: end it, report it, or move it on. */
+static void
+look_at(struct flowtrack *ft, uint32_t i)
+{
+	struct flow *f = &ft->flow[i];
+
+	if (is_idle(ft, f)) {
+		end_flow(ft, i, idle_reason(f));
+		return;
+	}
+	if (is_too_old(ft, f))
+		report(ft, i, FLOW_END_ACTIVE);
+	wheel_remove(ft, i);
+	wheel_place(ft, i);
+}
+
+/* The end of the slot that now is in. */
+static uint32_t
+next_slot_ms(const struct flowtrack *ft)
+{
+	return ft->now_ms / TICK_MS * TICK_MS + TICK_MS;
+}
+
+/* Turn the wheel up to now; returns whether `budget` ended it earlier. */
+static bool
+turn_wheel(struct flowtrack *ft, uint32_t budget)
+{
+	uint32_t behind = ft->now_ms - ft->wheel_ms;
+
+	if (!reached(ft->now_ms, ft->wheel_ms))
+		return false;
+	if (behind >= 2 * TURN_MS) /* each slot once is enough */
+		ft->wheel_ms += (behind / TURN_MS - 1) * TURN_MS;
+	while (reached(ft->now_ms, ft->wheel_ms)) {
+		uint32_t *first = &ft->wheel[ft->wheel_ms / TICK_MS % SLOTS];
+
+		for (; *first != 0; budget--) {
+			if (budget == 0)
+				return true;
+			look_at(ft, *first);
+		}
+		ft->wheel_ms = ft->stats.active == 0 ? next_slot_ms(ft)
+						     : ft->wheel_ms + TICK_MS;
+	}
+	return false;
+}
+
+/* Time made a leap that no timeout outlasts: end all flows. */
+static void
+end_all_idle(struct flowtrack *ft)
+{
+	for (uint32_t i = 1; i < ft->fresh && ft->stats.active != 0; i++)
+		if (ft->flow[i].state & USED)
+			end_flow(ft, i, idle_reason(&ft->flow[i]));
+}
+
+/* Move the cache's clock on; it never runs backwards. */
+static void
+set_clock(struct flowtrack *ft, uint64_t clock_ns)
+{
+	bool first = ft->clock_ns == 0;
+	uint64_t ms = clock_ns / NS_PER_MS;
+
+	if (!first && clock_ns <= ft->clock_ns)
+		return;
+	if (!first && ms - ft->clock_ns / NS_PER_MS > TIMEOUT_MAX_MS)
+		end_all_idle(ft);
+	ft->clock_ns = clock_ns;
+	ft->clock_ms_ns = (ms + 1) * NS_PER_MS;
+	ft->now_ms = (uint32_t)ms;
+	if (first || ft->stats.active == 0) {
+		ft->wheel_ms = next_slot_ms(ft);
+		ft->expint_ms = ft->now_ms;
+	}
+}
+
+/* Look for flows that are due, if it is time to; as flowtrack_expire. */
+static bool
+expire_due(struct flowtrack *ft, uint32_t budget)
+{
+	uint32_t expint = ft->config.timeout_ms[TIMEOUT_EXPINT];
+
+	if (!reached(ft->now_ms, ft->expint_ms))
+		return false;
+	if (turn_wheel(ft, budget))
+		return true;
+	ft->expint_ms = ft->now_ms + (expint > TICK_MS ? expint : TICK_MS);
+	return false;
+}
+
+bool
+flowtrack_expire(struct flowtrack *ft, uint64_t clock_ns, uint32_t budget)
+{
+	set_clock(ft, clock_ns);
+	return expire_due(ft, budget);
+}
+
+static void
+delete_flow(struct flowtrack *ft, uint32_t i)
+{
+	const struct flow *f = &ft->flow[i];
+	struct flowtrack_stats *s = &ft->stats;
+
+	s->deleted_flows++;
+	s->deleted_packets += f->half[0].packets + f->half[1].packets;
+	s->deleted_octets += f->half[0].octets + f->half[1].octets;
+	drop_entry(ft, i);
+}
+
+bool
+flowtrack_sweep(struct flowtrack *ft, enum flow_sweep what, uint32_t *cursor,
+    uint32_t budget)
+{
+	uint32_t i = *cursor == 0 ? 1 : *cursor;
+
+	for (; i < ft->fresh; i++) {
+		if (!(ft->flow[i].state & USED))
+			continue;
+		if (budget-- == 0)
+			break;
+		if (what == SWEEP_END)
+			end_flow(ft, i, FLOW_END_FORCED);
+		else if (what == SWEEP_DELETE)
+			delete_flow(ft, i);
+		else
+			look_at(ft, i);
+	}
+	*cursor = i < ft->fresh ? i : 0;
+	return *cursor != 0;
+}
+
+/* Packets --------------------------------------------------------------- */
+
+/* What is worked out for a packet before its flow is touched. */
+struct probe {
+	struct flow_key key;
+	struct flow_ether ether;
+	uint32_t tag;
+	uint32_t *bucket;
+	bool down; /* source is endpoint 1 */
+};
+
+static enum flow_timeout
+timeout_for(const struct flow *f)
+{
+	switch (f->key.protocol) {
+	case 6:
+		if (f->state & RST_SEEN)
+			return TIMEOUT_TCP_RST;
+		if ((f->state & FIN_BOTH) == FIN_BOTH)
+			return TIMEOUT_TCP_FIN;
+		return TIMEOUT_TCP;
+	case 17:
+		return TIMEOUT_UDP;
+	case 1:
+	case 58:
+		return TIMEOUT_ICMP;
+	default:
+		return TIMEOUT_GENERAL;
+	}
+}
+
+static uint32_t
+find_flow(const struct flowtrack *ft, const struct probe *q)
+{
+	uint32_t i = *q->bucket;
+
+	while (i != 0) {
+		const struct tree_node *n = &ft->node[i];
+		int order = (q->tag > n->tag) - (q->tag < n->tag);
+
+		if (order == 0)
+			order = memcmp(&q->key, &ft->flow[i].key,
+			    sizeof(struct flow_key));
+		if (order == 0 && ft->ether != NULL)
+			order = memcmp(&q->ether, &ft->ether[i],
+			    sizeof(struct flow_ether));
+		if (order == 0)
+			return i;
+		i = tree_child(&ft->tree, i, order > 0);
+	}
+	return 0;
+}
+
+/* Let a flow begin, or begin anew, with packet p. */
+static void
+begin_flow(struct flowtrack *ft, uint32_t i, const struct packet *p, bool down)
+{
+	struct flow *f = &ft->flow[i];
+
+	f->state = USED;
+	f->from = down;
+	f->seen_ms = f->born_ms = ft->now_ms;
+	f->ifindex = p->ifindex;
+	f->vlan = p->vlan;
+	f->timeout = (uint8_t)timeout_for(f);
+	ft->stats.flows++;
+	ft->stats.protocol_flows[p->protocol]++;
+}
+
+static uint32_t
+new_flow(struct flowtrack *ft, const struct probe *q, const struct packet *p)
+{
+	uint32_t i = take_entry(ft);
+	struct flow *f = &ft->flow[i];
+
+	memset(f, 0, sizeof(*f));
+	f->key = q->key;
+	if (ft->ether != NULL)
+		ft->ether[i] = q->ether;
+	begin_flow(ft, i, p, q->down);
+	ft->node[i].tag = q->tag;
+	tree_insert(&ft->tree, q->bucket, i);
+	wheel_place(ft, i);
+	return i;
+}
+
+/* End the record under way where packet p must not be part of it. */
+static void
+end_record_before(
+    struct flowtrack *ft, uint32_t i, const struct packet *p, bool down)
+{
+	struct flow *f = &ft->flow[i];
+	bool opens = (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
+	    idle_reason(f) == FLOW_END_FLOW;
+
+	if (is_idle(ft, f) || opens) {
+		report(ft, i, idle_reason(f));
+		begin_flow(ft, i, p, down);
+	} else if (is_too_old(ft, f) ||
+	    f->half[down != f->from].octets >
+		ft->config.octets_max - p->octets) {
+		report(ft, i, FLOW_END_ACTIVE);
+	}
+	if (!carries(f)) /* a record begins; an old deadline is early enough */
+		f->born_ms = ft->now_ms;
+}
+
+static void
+note_tcp(struct flowtrack *ft, uint32_t i, int side, uint16_t flags)
+{
+	struct flow *f = &ft->flow[i];
+	uint8_t state = f->state;
+
+	f->tcp_flags[side] |= flags;
+	if (flags & TCP_FIN)
+		state |= side == 0 ? FIN_SEEN_0 : FIN_SEEN_1;
+	if (flags & TCP_RST)
+		state |= RST_SEEN;
+	if (state == f->state)
+		return;
+	f->state = state;
+	f->timeout = (uint8_t)timeout_for(f);
+	wheel_remove(ft, i); /* its deadline may be nearer now */
+	wheel_place(ft, i);
+}
+
+static void
+account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
+{
+	struct flowtrack_stats *s = &ft->stats;
+	uint32_t i = find_flow(ft, q);
+	struct flow *f;
+	struct half *h;
+	int side;
+
+	if (i == 0)
+		i = new_flow(ft, q, p);
+	else
+		end_record_before(ft, i, p, q->down);
+	f = &ft->flow[i];
+	side = q->down != f->from;
+	h = &f->half[side];
+	f->seen_ms = ft->now_ms;
+	if (h->packets++ == 0) {
+		h->start_ns = h->end_ns = p->time_ns;
+		f->tos[side] = p->tos;
+	} else if (p->time_ns > h->end_ns) {
+		h->end_ns = p->time_ns;
+	}
+	h->octets += p->octets;
+	if (p->protocol == 6)
+		note_tcp(ft, i, side, p->tcp_flags);
+	s->packets++;
+	s->octets += p->octets;
+	s->protocol_packets[p->protocol]++;
+	s->protocol_octets[p->protocol] += p->octets;
+}
+
+/* Work out keys and ask for the memory that accounting will need. */
+static void
+probe_burst(struct flowtrack *ft, const struct packet *p, size_t n,
+    struct probe probe[BURST])
+{
+	for (size_t j = 0; j < n; j++) {
+		struct probe *q = &probe[j];
+		uint64_t hash;
+
+		q->down = flow_key_make(
+		    &q->key, &q->ether, ft->config.key, &p[j]);
+		hash = flow_hash(&ft->seed, &q->key,
+		    ft->ether == NULL ? NULL : &q->ether);
+		q->tag = (uint32_t)hash;
+		q->bucket = bucket_of(ft, hash);
+		__builtin_prefetch(q->bucket);
+	}
+	for (size_t j = 0; j < n; j++) {
+		__builtin_prefetch(&ft->node[*probe[j].bucket]);
+		__builtin_prefetch(&ft->flow[*probe[j].bucket].key);
+		__builtin_prefetch(&ft->flow[*probe[j].bucket].half[0]);
+		__builtin_prefetch(&ft->flow[*probe[j].bucket].half[1]);
+	}
+}
+
+void
+flowtrack_add(struct flowtrack *ft, const struct packet *p, size_t n)
+{
+	struct probe probe[BURST];
+
+	for (size_t some; n > 0; p += some, n -= some) {
+		some = n < BURST ? n : BURST;
+		probe_burst(ft, p, some, probe);
+		for (size_t j = 0; j < some; j++) {
+			if (p[j].clock_ns >= ft->clock_ms_ns)
+				set_clock(ft, p[j].clock_ns);
+			expire_due(ft, EXPIRE_PER_PACKET);
+			ft->time_ns = max_u64(ft->time_ns, p[j].time_ns);
+			account(ft, &probe[j], &p[j]);
+		}
+	}
+}
+
+/* The rest -------------------------------------------------------------- */
+
+void
+flowtrack_set_timeout(
+    struct flowtrack *ft, enum flow_timeout which, uint32_t ms)
+{
+	ft->config.timeout_ms[which] = ms;
+	ft->expint_ms = ft->now_ms;
+}
+
+size_t
+flowtrack_list(const struct flowtrack *ft, uint32_t *cursor,
+    struct flow_record *rec, size_t max)
+{
+	uint32_t i = *cursor == 0 ? 1 : *cursor, looks = 0;
+	size_t n = 0;
+
+	for (; i < ft->fresh && n < max && looks < LIST_LOOKS; i++, looks++) {
+		if (!(ft->flow[i].state & USED) || !carries(&ft->flow[i]))
+			continue;
+		fill_record(ft, i, FLOW_END_NONE, &rec[n]);
+		rec[n].ended_ns = max_u64(ft->time_ns,
+		    max_u64(rec[n].fwd.end_ns, rec[n].rev.end_ns));
+		n++;
+	}
+	*cursor = i < ft->fresh ? i : 0;
+	return n;
+}
+
+const struct flowtrack_stats *
+flowtrack_stats(const struct flowtrack *ft)
+{
+	return &ft->stats;
+}
+
+const char *
+flow_timeout_name(enum flow_timeout which)
+{
+	static const char *const name[TIMEOUTS] = { "general", "tcp", "tcp.fin",
+		"tcp.rst", "udp", "icmp", "maxlife", "expint" };
+
+	return which < TIMEOUTS ? name[which] : "?";
+}
+
+const char *
+flow_key_name(enum flow_key_level level)
+{
+	static const char *const name[KEY_LEVELS] = { "ip", "proto", "full",
+		"tos", "vlan", "ether" };
+
+	return level < KEY_LEVELS ? name[level] : "?";
+}
+
+const char *
+flow_end_name(enum flow_end why)
+{
+	static const char *const name[FLOW_ENDS] = { "active flow",
+		"idle timeout", "active timeout", "end of flow", "forced end",
+		"lack of resources" };
+
+	return why < FLOW_ENDS ? name[why] : "?";
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ie.c - the Information Element table and what is made from it: templates,
+ * Data Records and JSON.
+ *
+ * Numbers and names are IANA's ("IPFIX Information Elements"); the NetFlow v9
+ * field types below 128 are the same.  A new element is one more row.
+ */
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "flowkey.h"
+#include "ie.h"
+#include "record.h"
+
+/* What a flow must have for a row to be in its template. */
+enum {
+	HAS_ANY = 0,
+	HAS_V4 = 1,
+	HAS_V6 = 2,
+	HAS_ICMP = 4,
+	HAS_VLAN = 8,
+	HAS_MAC = 16
+};
+
+/* How a value is shown in JSON. */
+enum shape { SHAPE_NUMBER, SHAPE_V4, SHAPE_V6, SHAPE_MAC, SHAPE_TIME };
+
+struct ie {
+	uint16_t id;       /* IANA Information Element number; 0: zeroes */
+	uint8_t len;       /* octets on the wire */
+	uint8_t dialects;  /* DIALECT_ bits */
+	uint8_t has;       /* HAS_ bits, all needed */
+	uint8_t shape;     /* enum shape */
+	uint16_t off;      /* the field inside struct flow_record ... */
+	uint8_t size;      /* ... and its octets */
+	void (*put)(uint8_t *at, const struct ie *, const void *field,
+	    uint64_t boot_ns);
+	const char *name;
+};
+
+/* Write the low n octets of v in network byte order. */
+static inline void
+store(uint8_t *at, uint64_t v, size_t n)
+{
+	for (; n > 0; v >>= 8)
+		at[--n] = (uint8_t)v;
+}
+
+static inline uint64_t
+load(const void *field, size_t size)
+{
+	uint64_t v64;
+	uint32_t v32;
+	uint16_t v16;
+
+	switch (size) {
+	case 8:
+		memcpy(&v64, field, 8);
+		return v64;
+	case 4:
+		memcpy(&v32, field, 4);
+		return v32;
+	case 2:
+		memcpy(&v16, field, 2);
+		return v16;
+	default:
+		return *(const uint8_t *)field;
+	}
+}
+
+/* An unsigned integer, its low octets (RFC 7011 s6.1.1, s6.2). */
+static void
+put_uint(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)boot;
+	store(at, load(f, ie->size), ie->len);
+}
+
+/* An ifIndex in 2 octets; one that does not fit is unknown, 0. */
+static void
+put_ifindex16(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	uint64_t v = load(f, ie->size);
+
+	(void)boot;
+	store(at, v > UINT16_MAX ? 0 : v, ie->len);
+}
+
+/* Octets as they stand: addresses (RFC 7011 s6.1.5, s6.1.2). */
+static void
+put_raw(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)boot;
+	memcpy(at, f, ie->len);
+}
+
+/* dateTimeMilliseconds (RFC 7011 s6.1.8); the field is ns since 1970 UTC. */
+static void
+put_ms(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)boot;
+	store(at, load(f, 8) / NS_PER_MS, ie->len);
+}
+
+/* Milliseconds of sysUptime (RFC 3954 s8, types 21 and 22), modulo 2^32. */
+static void
+put_uptime(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	store(at, load(f, 8) / NS_PER_MS - boot / NS_PER_MS, ie->len);
+}
+
+static void
+put_zero(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)f;
+	(void)boot;
+	memset(at, 0, ie->len);
+}
+
+#define AT(f)                                                                  \
+	offsetof(struct flow_record, f), sizeof(((struct flow_record *)0)->f)
+#define NF5 DIALECT_NF5
+#define NF9 DIALECT_NF9
+#define IPFIX DIALECT_IPFIX
+#define BOTH (DIALECT_NF9 | DIALECT_IPFIX)
+
+/* clang-format off */
+static const struct ie ie_table[] = {
+{   8,  4, BOTH,  HAS_V4,   SHAPE_V4,     AT(src),           put_raw,    "sourceIPv4Address" },
+{  12,  4, BOTH,  HAS_V4,   SHAPE_V4,     AT(dst),           put_raw,    "destinationIPv4Address" },
+{  27, 16, BOTH,  HAS_V6,   SHAPE_V6,     AT(src),           put_raw,    "sourceIPv6Address" },
+{  28, 16, BOTH,  HAS_V6,   SHAPE_V6,     AT(dst),           put_raw,    "destinationIPv6Address" },
+{   7,  2, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(src_port),      put_uint,   "sourceTransportPort" },
+{  11,  2, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(dst_port),      put_uint,   "destinationTransportPort" },
+{   4,  1, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(protocol),      put_uint,   "protocolIdentifier" },
+{  60,  1, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(ip_version),    put_uint,   "ipVersion" },
+{   5,  1, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.tos),       put_uint,   "ipClassOfService" },
+{ 136,  1, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(end_reason),    put_uint,   "flowEndReason" },
+{   6,  1, NF9,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.tcp_flags), put_uint,   "tcpControlBits" },
+{   6,  2, IPFIX, HAS_ANY,  SHAPE_NUMBER, AT(fwd.tcp_flags), put_uint,   "tcpControlBits" },
+{  32,  2, BOTH,  HAS_V4 | HAS_ICMP, SHAPE_NUMBER, AT(icmp), put_uint,   "icmpTypeCodeIPv4" },
+{ 139,  2, BOTH,  HAS_V6 | HAS_ICMP, SHAPE_NUMBER, AT(icmp), put_uint,   "icmpTypeCodeIPv6" },
+{  58,  2, BOTH,  HAS_VLAN, SHAPE_NUMBER, AT(vlan),          put_uint,   "vlanId" },
+{  56,  6, BOTH,  HAS_MAC,  SHAPE_MAC,    AT(src_mac),       put_raw,    "sourceMacAddress" },
+{  80,  6, BOTH,  HAS_MAC,  SHAPE_MAC,    AT(dst_mac),       put_raw,    "destinationMacAddress" },
+{  10,  4, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(ingress),       put_uint,   "ingressInterface" },
+{  14,  4, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(egress),        put_uint,   "egressInterface" },
+{   1,  8, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.octets),    put_uint,   "octetDeltaCount" },
+{   2,  8, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.packets),   put_uint,   "packetDeltaCount" },
+{  22,  4, NF9,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.start_ns),  put_uptime, "flowStartSysUpTime" },
+{  21,  4, NF9,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.end_ns),    put_uptime, "flowEndSysUpTime" },
+{ 152,  8, IPFIX, HAS_ANY,  SHAPE_TIME,   AT(fwd.start_ns),  put_ms,     "flowStartMilliseconds" },
+{ 153,  8, IPFIX, HAS_ANY,  SHAPE_TIME,   AT(fwd.end_ns),    put_ms,     "flowEndMilliseconds" },
+};
+
+/* The record of NetFlow v5, field by field. */
+static const struct ie nf5_table[] = {
+{   8,  4, NF5,   HAS_V4,   SHAPE_V4,     AT(src),           put_raw,    "srcaddr" },
+{  12,  4, NF5,   HAS_V4,   SHAPE_V4,     AT(dst),           put_raw,    "dstaddr" },
+{   0,  4, NF5,   HAS_ANY,  SHAPE_V4,     0, 0,              put_zero,   "nexthop" },
+{  10,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(ingress),       put_ifindex16, "input" },
+{  14,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(egress),        put_ifindex16, "output" },
+{   2,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.packets),   put_uint,   "dPkts" },
+{   1,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.octets),    put_uint,   "dOctets" },
+{  22,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.start_ns),  put_uptime, "First" },
+{  21,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.end_ns),    put_uptime, "Last" },
+{   7,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(src_port),      put_uint,   "srcport" },
+{  11,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(dst_port),      put_uint,   "dstport" },
+{   0,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, 0, 0,              put_zero,   "pad1" },
+{   6,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.tcp_flags), put_uint,   "tcp_flags" },
+{   4,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(protocol),      put_uint,   "prot" },
+{   5,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.tos),       put_uint,   "tos" },
+{   0,  8, NF5,   HAS_ANY,  SHAPE_NUMBER, 0, 0,              put_zero,   "AS numbers, masks, pad2" },
+};
+/* clang-format on */
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+static void
+template_row(struct template *t, const struct ie *ie)
+{
+	t->field[t->nfields++] = ie;
+	t->record_len = (uint16_t)(t->record_len + ie->len);
+}
+
+static unsigned
+flavour_has(unsigned flavour)
+{
+	return (flavour & FLAVOUR_V6 ? HAS_V6 : HAS_V4) |
+	    (flavour & FLAVOUR_ICMP ? HAS_ICMP : 0U) |
+	    (flavour & FLAVOUR_VLAN ? HAS_VLAN : 0U);
+}
+
+void
+template_all(struct template t[TEMPLATES], enum dialect_bit bit, bool with_mac)
+{
+	for (unsigned i = 0; i < TEMPLATES; i++) {
+		unsigned has = flavour_has(i) | (with_mac ? HAS_MAC : 0U);
+
+		t[i] = (struct template) { .id = (uint16_t)(256 + i) };
+		for (size_t row = 0; row < ROWS(ie_table); row++)
+			if ((ie_table[row].dialects & bit) &&
+			    !(ie_table[row].has & ~has))
+				template_row(&t[i], &ie_table[row]);
+	}
+}
+
+void
+template_nf5(struct template *t)
+{
+	*t = (struct template) { .id = 0 };
+	for (size_t row = 0; row < ROWS(nf5_table); row++)
+		template_row(t, &nf5_table[row]);
+}
+
+unsigned
+template_flavour(const struct flow_record *r)
+{
+	return (r->ip_version == 6 ? FLAVOUR_V6 : 0U) |
+	    (protocol_is_icmp(r->protocol) ? FLAVOUR_ICMP : 0U) |
+	    (r->vlan != 0 ? FLAVOUR_VLAN : 0U);
+}
+
+void
+template_put(const struct template *t, struct wbuf *w)
+{
+	wb_u16(w, t->id);
+	wb_u16(w, t->nfields);
+	for (unsigned i = 0; i < t->nfields; i++) {
+		wb_u16(w, t->field[i]->id);
+		wb_u16(w, t->field[i]->len);
+	}
+}
+
+void
+record_put(const struct template *t, struct wbuf *w,
+    const struct flow_record *r, uint64_t boot_ns)
+{
+	/* One check for the whole record: its length is its fields' sum. */
+	uint8_t *at = wb_take(w, t->record_len);
+	const uint8_t *base = (const uint8_t *)r;
+
+	if (at == NULL)
+		return;
+	for (unsigned i = 0; i < t->nfields; i++) {
+		const struct ie *ie = t->field[i];
+
+		ie->put(at, ie, base + ie->off, boot_ns);
+		at += ie->len;
+	}
+}
+
+/* Milliseconds, as the element's name says, and what the capture had below. */
+static void
+json_time(FILE *out, uint64_t ns)
+{
+	fprintf(out, "%" PRIu64 ".%06" PRIu64, ns / NS_PER_MS, ns % NS_PER_MS);
+}
+
+static void
+json_value(FILE *out, const struct ie *ie, const uint8_t *f)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	switch (ie->shape) {
+	case SHAPE_V4:
+	case SHAPE_V6:
+		fprintf(out, "\"%s\"",
+		    inet_ntop(ie->shape == SHAPE_V4 ? AF_INET : AF_INET6, f,
+			text, sizeof(text)));
+		break;
+	case SHAPE_MAC:
+		fprintf(out, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", f[0], f[1],
+		    f[2], f[3], f[4], f[5]);
+		break;
+	case SHAPE_TIME:
+		json_time(out, load(f, ie->size));
+		break;
+	default:
+		fprintf(out, "%" PRIu64, load(f, ie->size));
+	}
+}
+
+/* Whether the record has all that a row speaks of. */
+static bool
+row_fits(const struct ie *ie, const struct flow_record *r)
+{
+	static const uint8_t none[6];
+	unsigned has = flavour_has(template_flavour(r));
+
+	if (memcmp(r->src_mac, none, 6) != 0 ||
+	    memcmp(r->dst_mac, none, 6) != 0)
+		has |= HAS_MAC;
+	return (ie->dialects & DIALECT_IPFIX) != 0 && !(ie->has & ~has);
+}
+
+void
+record_json(FILE *out, const struct flow_record *r)
+{
+	const char *separator = "{";
+
+	for (size_t row = 0; row < ROWS(ie_table); row++) {
+		const struct ie *ie = &ie_table[row];
+
+		if (!row_fits(ie, r))
+			continue;
+		fprintf(out, "%s\"%s\":", separator, ie->name);
+		json_value(out, ie, (const uint8_t *)r + ie->off);
+		separator = ",";
+	}
+	fputs("}\n", out);
+}
+
+void
+ie_list(FILE *out)
+{
+	fputs("number octets formats   name\n", out);
+	for (size_t row = 0; row < ROWS(ie_table); row++) {
+		const struct ie *ie = &ie_table[row];
+
+		fprintf(out, "%6u %6u %-2s %-6s %s\n", ie->id, ie->len,
+		    ie->dialects & NF9 ? "v9" : "",
+		    ie->dialects & IPFIX ? "IPFIX" : "", ie->name);
+	}
+}
+
+void
+record_reverse(const struct flow_record *in, struct flow_record *out)
+{
+	*out = *in;
+	memcpy(out->src, in->dst, sizeof(out->src));
+	memcpy(out->dst, in->src, sizeof(out->dst));
+	memcpy(out->src_mac, in->dst_mac, sizeof(out->src_mac));
+	memcpy(out->dst_mac, in->src_mac, sizeof(out->dst_mac));
+	if (!protocol_is_icmp(in->protocol)) { /* type and code are no ports */
+		out->src_port = in->dst_port;
+		out->dst_port = in->src_port;
+	}
+	out->fwd = in->rev;
+	out->rev = in->fwd;
+}

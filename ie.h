@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ie.h - the Information Elements softprobe exports: one table that drives
+ * NetFlow v5, v9 and IPFIX records, templates, JSON and the printed list.
+ */
+#ifndef IE_H
+#define IE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct flow_record; /* record.h */
+struct wbuf;        /* bytes.h */
+
+/* The formats; a row of the table names those it is for. */
+enum dialect_bit { DIALECT_NF5 = 1, DIALECT_NF9 = 2, DIALECT_IPFIX = 4 };
+
+struct ie;
+
+/* Most fields in one template. */
+#define TEMPLATE_FIELDS_MAX 48
+
+/*
+ * A Template: which Information Elements a Data Record has, in which order.
+ * `id` is the Template ID (256 and up), or 0 where the format has none.
+ */
+struct template {
+	uint16_t id;
+	uint16_t nfields;
+	uint16_t record_len; /* octets of a Data Record */
+	const struct ie *field[TEMPLATE_FIELDS_MAX];
+};
+
+/*
+ * The Templates of a dialect differ in what a flow has: one bit each.  The
+ * Template ID is 256 plus the bits; it never changes.
+ */
+enum { FLAVOUR_V6 = 1, FLAVOUR_ICMP = 2, FLAVOUR_VLAN = 4, TEMPLATES = 8 };
+
+/*
+ * Fill the TEMPLATES templates of a dialect (DIALECT_NF9 or DIALECT_IPFIX),
+ * with MAC addresses if asked for.
+ */
+void template_all(
+    struct template[TEMPLATES], enum dialect_bit, bool with_mac);
+
+/* Fill the fixed record layout of NetFlow v5, 48 octets. */
+void template_nf5(struct template *);
+
+/* The index of the template that fits the record. */
+unsigned template_flavour(const struct flow_record *);
+
+/* Append a Template Record: RFC 7011 s3.4.1, RFC 3954 s5.2. */
+void template_put(const struct template *, struct wbuf *);
+
+/*
+ * Append the Data Record of a flow, forward half.  boot_ns is what relative
+ * times are counted from (v5 and v9).
+ */
+void record_put(const struct template *, struct wbuf *,
+    const struct flow_record *, uint64_t boot_ns);
+
+/* Write the forward half as one line of JSON with IANA element names. */
+void record_json(FILE *, const struct flow_record *);
+
+/* Print the table: number, name, octets, formats; one element a line. */
+void ie_list(FILE *);
+
+/*
+ * Turn a conversation round: *out is the record of the reverse direction.
+ * ICMP type and code, which are no ports, and the interface where the flow
+ * was observed stay what they are.
+ */
+void record_reverse(const struct flow_record *in, struct flow_record *out);
+
+#endif

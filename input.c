@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * input.c - a file, pipe or gzip'd file as a stdio stream.
+ *
+ * It knows nothing of what the octets mean but gzip's magic (RFC 1952
+ * s2.3.1), and never seeks: what works for a file works for a pipe.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <stdio_ext.h>
+#endif
+#ifdef HAVE_ZLIB
+#include <zlib.h>
+#endif
+
+#include "input.h"
+#include "wake.h"
+
+#define STREAM_LEN 262144 /* of the stdio buffer */
+#define RAW_LEN 65536     /* octets of the file ahead of the stream */
+
+struct input {
+	int fd;
+	bool borrowed; /* the descriptor: standard input's */
+	struct input_waiter waiter;
+	FILE *stream; /* NULL once it is closed */
+	const char *error;
+	bool stopped;
+	uint64_t size, position; /* octets; size 0 = not known */
+	atomic_int permille;     /* not 64 bits: lock-free everywhere */
+#ifdef HAVE_ZLIB
+	z_stream z;
+	bool inflating;
+	bool between_members; /* the stream may end here */
+#endif
+	size_t raw_pos, raw_len;
+	uint8_t raw[RAW_LEN];
+	char buffer[STREAM_LEN];
+};
+
+static int
+fd_of(const struct wake *wake)
+{
+	return wake == NULL ? -1 : wake_fd(wake);
+}
+
+/*
+ * Wait until the file can be read.  A regular file always can, so there this
+ * only looks at `stop`.  Returns 0, or -1 with errno.
+ */
+static int
+wait_readable(struct input *in)
+{
+	const struct input_waiter *w = &in->waiter;
+	struct pollfd pfd[3] = {
+		{ .fd = fd_of(w->stop), .events = POLLIN },
+		{ .fd = in->fd, .events = POLLIN },
+		{ .fd = fd_of(w->call), .events = POLLIN },
+	};
+	int timeout_ms = w->waiting == NULL ? -1 : 0;
+
+	for (;;) {
+		int n = poll(pfd, 3, timeout_ms);
+
+		if (n == -1 && errno != EINTR)
+			return -1;
+		if (n > 0 && pfd[0].revents != 0)
+			in->stopped = true;
+		if (n > 0 && (pfd[0].revents | pfd[1].revents) != 0)
+			return 0;
+		if (n >= 0 && w->waiting != NULL)
+			w->waiting(w->arg);
+		if (n == 0)
+			timeout_ms = -1;
+	}
+}
+
+static void
+advance(struct input *in, size_t n)
+{
+	uint64_t permille;
+
+	in->position += n;
+	if (in->size == 0)
+		return;
+	permille =
+	    in->position >= in->size ? 1000 : in->position * 1000 / in->size;
+	atomic_store_explicit(
+	    &in->permille, (int)permille, memory_order_relaxed);
+}
+
+/* As read(2), but 0 once stopped, and waits where read would not. */
+static ssize_t
+read_file(struct input *in, void *buf, size_t len)
+{
+	for (;;) {
+		ssize_t n;
+
+		if (in->stopped)
+			return 0;
+		if (wait_readable(in) == -1)
+			return -1;
+		if (in->stopped)
+			return 0;
+		n = read(in->fd, buf, len);
+		if (n > 0)
+			advance(in, (size_t)n);
+		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+			return n;
+	}
+}
+
+static int
+read_plain(struct input *in, char *buf, size_t len)
+{
+	size_t ahead = in->raw_len - in->raw_pos;
+
+	if (ahead == 0)
+		return (int)read_file(in, buf, len);
+	if (len > ahead)
+		len = ahead;
+	memcpy(buf, in->raw + in->raw_pos, len);
+	in->raw_pos += len;
+	return (int)len;
+}
+
+#ifdef HAVE_ZLIB
+
+/* Read ahead into the empty raw buffer; as read(2). */
+static ssize_t
+refill(struct input *in)
+{
+	ssize_t n = read_file(in, in->raw, RAW_LEN);
+
+	in->raw_pos = 0;
+	in->raw_len = n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+static int
+gzip_fail(struct input *in, const char *why)
+{
+	in->error = why;
+	errno = EIO;
+	return -1;
+}
+
+/*
+ * Between two members (RFC 1952 s2.2): step over the zeros that tapes and
+ * block devices pad with, and get ready for the next member, if there is one.
+ */
+static void
+next_member(struct input *in)
+{
+	while (in->raw_pos < in->raw_len && in->raw[in->raw_pos] == 0)
+		in->raw_pos++;
+	if (in->raw_pos == in->raw_len)
+		return;
+	in->between_members = false;
+	inflateReset(&in->z);
+}
+
+/*
+ * Feed zlib what is ahead, which may be nothing: it can hold back output that
+ * did not fit the last time.
+ */
+static int
+inflate_ahead(struct input *in)
+{
+	int status;
+
+	in->z.next_in = in->raw + in->raw_pos;
+	in->z.avail_in = (uInt)(in->raw_len - in->raw_pos);
+	status = inflate(&in->z, Z_NO_FLUSH);
+	in->raw_pos = in->raw_len - in->z.avail_in;
+	in->between_members = status == Z_STREAM_END;
+	if (status == Z_OK || status == Z_STREAM_END ||
+	    (status == Z_BUF_ERROR && in->z.avail_in == 0))
+		return 0;
+	return gzip_fail(in, "gzip data is damaged");
+}
+
+static int
+read_gzip(struct input *in, char *buf, size_t len)
+{
+	if (in->error != NULL)
+		return gzip_fail(in, in->error);
+	in->z.next_out = (Bytef *)buf;
+	in->z.avail_out = (uInt)len;
+	while (in->z.avail_out == len) {
+		ssize_t n;
+
+		if (in->between_members)
+			next_member(in);
+		if (!in->between_members && inflate_ahead(in) == -1)
+			return -1;
+		if (in->z.avail_out < len || in->raw_pos < in->raw_len)
+			continue;
+		n = refill(in);
+		if (n == -1 || in->stopped)
+			return (int)n;
+		if (n == 0 && in->between_members)
+			return 0;
+		if (n == 0)
+			return gzip_fail(in, "gzip data ends early");
+	}
+	return (int)(len - in->z.avail_out);
+}
+
+static int
+start_gzip(struct input *in)
+{
+	if (inflateInit2(&in->z, 16 + MAX_WBITS) != Z_OK) {
+		errno = ENOMEM;
+		return -1;
+	}
+	in->inflating = true;
+	return 0;
+}
+
+static void
+end_gzip(struct input *in)
+{
+	if (in->inflating)
+		inflateEnd(&in->z);
+}
+
+static int
+read_stream(void *cookie, char *buf, int len)
+{
+	struct input *in = cookie;
+
+	return in->inflating ? read_gzip(in, buf, (size_t)len)
+			     : read_plain(in, buf, (size_t)len);
+}
+
+#else
+
+static int
+start_gzip(struct input *in)
+{
+	(void)in;
+	errno = ENOTSUP;
+	return -1;
+}
+
+static void
+end_gzip(struct input *in)
+{
+	(void)in;
+}
+
+static int
+read_stream(void *cookie, char *buf, int len)
+{
+	return read_plain(cookie, buf, (size_t)len);
+}
+
+#endif
+
+static int
+close_stream(void *cookie)
+{
+	struct input *in = cookie;
+
+	in->stream = NULL;
+	return 0;
+}
+
+/* Read ahead until gzip's magic is, or is not, there. */
+static int
+recognise(struct input *in)
+{
+	static const uint8_t magic[2] = { 0x1f, 0x8b };
+
+	while (in->raw_len < sizeof(magic)) {
+		ssize_t n =
+		    read_file(in, in->raw + in->raw_len, RAW_LEN - in->raw_len);
+
+		if (n <= 0)
+			return (int)n;
+		in->raw_len += (size_t)n;
+	}
+	return memcmp(in->raw, magic, sizeof(magic)) == 0 ? start_gzip(in) : 0;
+}
+
+static int
+open_file(struct input *in, const char *path)
+{
+	struct stat st;
+
+	/* Non-blocking, or the open itself would wait for a FIFO's writer. */
+	in->borrowed = strcmp(path, "-") == 0;
+	in->fd = in->borrowed
+		     ? STDIN_FILENO
+		     : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (in->fd == -1 || fstat(in->fd, &st) == -1)
+		return -1;
+	if (S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return -1;
+	}
+	if (S_ISREG(st.st_mode) && st.st_size > 0)
+		in->size = (uint64_t)st.st_size;
+	atomic_init(&in->permille, in->size == 0 ? -1 : 0);
+	return recognise(in);
+}
+
+static int
+open_stream(struct input *in)
+{
+	in->stream = funopen(in, read_stream, NULL, NULL, close_stream);
+	if (in->stream == NULL)
+		return -1;
+	(void)setvbuf(in->stream, in->buffer, _IOFBF, STREAM_LEN);
+#ifdef __linux__
+	/* A quarter of the time of libpcap's two reads a packet. */
+	__fsetlocking(in->stream, FSETLOCKING_BYCALLER);
+#endif
+	return 0;
+}
+
+struct input *
+input_open(const char *path, const struct input_waiter *waiter)
+{
+	struct input *in = calloc(1, sizeof(*in));
+
+	if (in == NULL)
+		return NULL;
+	if (waiter != NULL)
+		in->waiter = *waiter;
+	if (open_file(in, path) == -1 || open_stream(in) == -1) {
+		int saved = errno;
+
+		input_close(in);
+		errno = saved;
+		return NULL;
+	}
+	return in;
+}
+
+FILE *
+input_stream(struct input *in)
+{
+	return in->stream;
+}
+
+void
+input_close(struct input *in)
+{
+	if (in == NULL)
+		return;
+	if (in->stream != NULL)
+		(void)fclose(in->stream);
+	end_gzip(in);
+	if (in->fd != -1 && !in->borrowed)
+		close(in->fd);
+	free(in);
+}
+
+int
+input_permille(const struct input *in)
+{
+	return atomic_load_explicit(&in->permille, memory_order_relaxed);
+}
+
+bool
+input_stopped(const struct input *in)
+{
+	return in->stopped;
+}
+
+const char *
+input_error(const struct input *in)
+{
+	return in->error;
+}

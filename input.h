@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * input.h - the octets of a capture file: a plain or gzip'd file, a pipe, a
+ * FIFO or standard input, as a stdio stream for libpcap.
+ *
+ * A read that waits for a pipe can be ended by another thread, so a FIFO that
+ * nobody writes never keeps the program from leaving.
+ */
+#ifndef INPUT_H
+#define INPUT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct wake; /* wake.h */
+struct input;
+
+/* What happens while a read has to wait for a pipe. */
+struct input_waiter {
+	const struct wake *stop;     /* a ring ends the stream; NULL = never */
+	const struct wake *call;     /* a ring calls waiting(); NULL = never */
+	void (*waiting)(void *arg);  /* also called before each wait; NULL: not */
+	void *arg;
+};
+
+/*
+ * Open a file, or standard input for "-", and read its first octets: on a
+ * FIFO this waits for a writer.  A ring of `stop` ends every read as if the
+ * stream ended there.  Nothing here clears a wake.
+ * Returns NULL with errno set (EISDIR for a directory, ENOTSUP for a gzip'd
+ * file where zlib was not built in).
+ */
+struct input *input_open(const char *path, const struct input_waiter *);
+
+/*
+ * The stream of (decompressed) octets, for one thread: it does not lock.
+ * Owned by the input, but whoever reads it may fclose it.
+ */
+FILE *input_stream(struct input *);
+
+/* Close stream and file; standard input stays open.  NULL is fine. */
+void input_close(struct input *);
+
+/* How far the reading of the file is, 0 to 1000; -1 for a pipe.  Any thread. */
+int input_permille(const struct input *);
+
+/* Whether a ring of `stop` ended the stream. */
+bool input_stopped(const struct input *);
+
+/* What went wrong while reading: NULL if nothing, else a static message. */
+const char *input_error(const struct input *);
+
+#endif

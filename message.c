@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * message.c - one datagram being filled; see message.h.
+ *
+ * Knows Sets, lengths and padding, but no socket, no collector and no clock.
+ */
+#include <string.h>
+
+#include "message.h"
+#include "record.h"
+
+#define SET_HEADER_LEN 4
+#define SET_ALIGN 4
+
+const struct dialect *
+dialect_for(unsigned version)
+{
+	static const struct dialect *const all[] = { &dialect_netflow5,
+		&dialect_netflow9, &dialect_ipfix };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i]->version == version)
+			return all[i];
+	return NULL;
+}
+
+void
+message_begin(struct message *m, const struct dialect *d, size_t size)
+{
+	if (size > MESSAGE_MAX)
+		size = MESSAGE_MAX;
+	m->dialect = d;
+	/* Every Set ends aligned, so padding always fits. */
+	m->w = wb_init(m->buf, size / SET_ALIGN * SET_ALIGN);
+	wb_zero(&m->w, d->header_len);
+	m->records = m->templates = 0;
+	m->packets = m->octets = 0;
+	m->latest_ns = 0;
+	m->set_at = 0;
+	m->set_id = 0;
+}
+
+bool
+message_empty(const struct message *m)
+{
+	return m->records == 0 && m->templates == 0;
+}
+
+/* Pad the open Set with zeroes (RFC 7011 s3.3.1) and fill its length in. */
+static void
+close_set(struct message *m)
+{
+	size_t len;
+
+	if (m->set_at == 0)
+		return;
+	while ((wb_len(&m->w) - m->set_at) % SET_ALIGN != 0)
+		wb_u8(&m->w, 0);
+	len = wb_len(&m->w) - m->set_at;
+	wb_patch16(&m->w, m->set_at + 2, (uint16_t)len);
+	m->set_at = 0;
+}
+
+/*
+ * Make room for `len` octets in a Set of this id, opening it if another is
+ * open.  Returns -1, with nothing changed, if they do not fit.
+ */
+static int
+reserve(struct message *m, uint16_t id, size_t len)
+{
+	size_t pad = 0;
+
+	if (!m->dialect->has_sets || (m->set_at != 0 && m->set_id == id))
+		return len > wb_room(&m->w) ? -1 : 0;
+	if (m->set_at != 0)
+		pad = (SET_ALIGN - (wb_len(&m->w) - m->set_at) % SET_ALIGN) %
+		    SET_ALIGN;
+	if (pad + SET_HEADER_LEN + len > wb_room(&m->w))
+		return -1;
+	close_set(m);
+	m->set_at = wb_len(&m->w);
+	m->set_id = id;
+	wb_u16(&m->w, id);
+	wb_u16(&m->w, 0); /* its length, when it is known */
+	return 0;
+}
+
+int
+message_template(struct message *m, const struct template *t)
+{
+	if (reserve(m, m->dialect->template_set, 4U + 4U * t->nfields) == -1)
+		return -1;
+	template_put(t, &m->w);
+	m->templates++;
+	return 0;
+}
+
+int
+message_record(struct message *m, const struct template *t,
+    const struct flow_record *r)
+{
+	const struct dialect *d = m->dialect;
+
+	if (d->records_max != 0 && m->records == d->records_max)
+		return -1;
+	if (reserve(m, t->id, t->record_len) == -1)
+		return -1;
+	record_put(t, &m->w, r, m->boot_ns);
+	m->records++;
+	m->packets += r->fwd.packets;
+	m->octets += r->fwd.octets;
+	if (r->fwd.end_ns > m->latest_ns)
+		m->latest_ns = r->fwd.end_ns;
+	return 0;
+}
+
+bool
+message_spans(const struct message *m, const struct flow_record *r)
+{
+	return !m->dialect->relative_times ||
+	    (r->fwd.start_ns >= m->boot_ns &&
+		r->fwd.end_ns - m->boot_ns < UINT32_MAX * NS_PER_MS);
+}
+
+void
+message_end(struct message *m)
+{
+	struct wbuf header = wb_init(m->buf, m->dialect->header_len);
+
+	close_set(m);
+	m->dialect->header(&header, m);
+}

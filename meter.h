@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * meter.h - one Metering Process: a thread that reads its sources, keeps a
+ * flow cache and puts ended flows into a ring.
+ *
+ * The thread takes no lock, allocates nothing once it runs (but to reopen an
+ * interface), and makes no system call but libpcap's, poll and one clock read
+ * a burst.  The exporting thread talks to it only through the ring and through
+ * one struct meter_call at a time.
+ */
+#ifndef METER_H
+#define METER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture.h"
+#include "flowtrack.h"
+#include "record.h"
+
+struct ring; /* ring.h */
+struct wake; /* wake.h */
+struct meter;
+
+#define METER_LIST_MAX 64
+
+enum meter_op {
+	METER_STATS,       /* copy the counters */
+	METER_LIST,        /* copy active flows from `cursor` on */
+	METER_EXPIRE_ALL,  /* end all flows, FLOW_END_FORCED */
+	METER_DELETE_ALL,  /* throw all flows away */
+	METER_SET_TIMEOUT, /* timeouts, timeout_ms */
+	METER_GATHER       /* gather: decode packets, or only count them */
+};
+
+/* What a metering process counted; a copy, taken between two bursts. */
+struct meter_stats {
+	struct capture_stats capture; /* sum over all sources */
+	struct flowtrack_stats track;
+	uint64_t fragments;          /* later fragments accounted */
+	uint64_t fragments_orphaned; /* ... whose first was not seen */
+	uint64_t ring_lost_records;  /* did not fit into the ring */
+	uint64_t ring_lost_packets;
+	uint64_t ring_lost_octets;
+	uint32_t timeout_ms[TIMEOUTS];
+	uint64_t time_ns;            /* capture time of the newest packet */
+	uint64_t first_ns;           /* ... and of the first; 0 = none yet */
+	bool gathering;
+};
+
+/* State of one source for `interfaces`. */
+struct meter_source {
+	char name[64];
+	bool live, up;
+	uint32_t ifindex;
+	struct capture_stats stats;
+};
+
+#define METER_SOURCES_MAX 64
+
+/* A question to the metering thread and its answer. */
+struct meter_call {
+	enum meter_op op;
+	/* arguments */
+	uint32_t timeouts; /* METER_SET_TIMEOUT: 1 << enum flow_timeout each */
+	uint32_t timeout_ms;
+	bool gather;       /* METER_GATHER */
+	uint32_t cursor; /* METER_LIST: in and out; 0 to begin, 0 at the end */
+	/* answers */
+	struct meter_stats stats;
+	struct meter_source source[METER_SOURCES_MAX];
+	size_t nsources;
+	struct flow_record record[METER_LIST_MAX];
+	size_t nrecords;
+};
+
+struct meter_config {
+	struct flowtrack_config track;
+	uint32_t ring_records;
+	bool replay; /* a full ring blocks the reader and loses nothing */
+};
+
+/*
+ * Create a meter over n captures, which it owns from now on (also on error).
+ * It rings `out` when there is something to fetch from its ring, when a call
+ * was answered and when the thread ends.  NULL with errno.
+ */
+struct meter *meter_new(const struct meter_config *, struct capture **,
+    size_t n, const struct wake *out);
+
+/* Files are opened by name, one after the other, by the thread itself. */
+struct meter *meter_new_files(const struct meter_config *,
+    const struct capture_config *, const char *const *paths, size_t n,
+    const struct wake *out);
+
+/* Free a meter whose thread does not run; NULL is fine. */
+void meter_free(struct meter *);
+
+/* Start the thread.  0, or -1 with errno. */
+int meter_start(struct meter *);
+
+/* Where ended flows come out; the caller is its consumer. */
+struct ring *meter_ring(struct meter *);
+
+/*
+ * Ask; the call is borrowed until meter_answered() says true.  Returns -1
+ * with EBUSY while another call is under way, ESRCH once the thread ended.
+ */
+int meter_ask(struct meter *, struct meter_call *);
+
+/* Whether the call last asked was answered (or none is under way). */
+bool meter_answered(const struct meter *);
+
+/* Tell the meter that its ring has room again (replay). */
+void meter_room(struct meter *);
+
+/*
+ * Have the thread come to its end: live, it reads what the kernel holds; then
+ * it ends all flows (or, with `discard`, throws them away), waiting for room
+ * in the ring (live for a few seconds at most), and leaves.
+ */
+void meter_stop(struct meter *, bool discard);
+
+/* Whether the thread has come to its end (files read, or stopped). */
+bool meter_ended(const struct meter *);
+
+/*
+ * Wait for the thread.  Returns 0, or 1 if a source could not be read to its
+ * end.  After it, meter_final_stats() may be used.
+ */
+int meter_join(struct meter *);
+
+/* Fill the counters from a meter whose thread was joined. */
+void meter_final_stats(struct meter *, struct meter_call *);
+
+/* Replay: how far the reading is, 0 to 1000; -1 where not known. */
+int meter_permille(const struct meter *);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * netflow5.c - what NetFlow v5 (Cisco) does not share with v9 and IPFIX: its
+ * header, its fixed record, at most 30 records, a sequence of flows.
+ */
+#include "message.h"
+#include "record.h"
+
+#define RECORDS_MAX 30
+
+/* flow_sequence counts the flows sent before this message. */
+static uint32_t
+advance(const struct message *m)
+{
+	return m->records;
+}
+
+/*
+ * 24 octets.  sysUptime, seconds and nanoseconds name the same instant, to
+ * the millisecond, and no flow ends after it.
+ */
+static void
+header(struct wbuf *w, const struct message *m)
+{
+	uint64_t now_ns = m->time_ns > m->latest_ns ? m->time_ns : m->latest_ns;
+	uint64_t now_ms = now_ns / NS_PER_MS;
+
+	wb_u16(w, 5);
+	wb_u16(w, (uint16_t)m->records);
+	wb_u32(w, (uint32_t)(now_ms - m->boot_ns / NS_PER_MS));
+	wb_u32(w, (uint32_t)(now_ms / MS_PER_S));
+	wb_u32(w, (uint32_t)(now_ms % MS_PER_S * NS_PER_MS));
+	wb_u32(w, m->sequence);
+	wb_u8(w, (uint8_t)(m->domain >> 8)); /* engine_type */
+	wb_u8(w, (uint8_t)m->domain);        /* engine_id */
+	wb_u16(w, 0);                        /* sampling: none */
+}
+
+const struct dialect dialect_netflow5 = { .name = "NetFlow v5",
+	.version = 5,
+	.bit = DIALECT_NF5,
+	.header_len = 24,
+	.records_max = RECORDS_MAX,
+	.relative_times = true,
+	.advance = advance,
+	.header = header };

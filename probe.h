@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * probe.h - the parts of a running softprobe, as softprobe.c wires them and
+ * commands.c asks them.
+ */
+#ifndef PROBE_H
+#define PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "meter.h"
+#include "wake.h"
+
+struct control;         /* control.h */
+struct control_command; /* control.h */
+struct control_request; /* control.h */
+struct exporter;        /* exporter.h */
+struct printer;         /* printer.h */
+
+struct probe {
+	struct config config;
+	struct wake wake; /* rung by the meter, a look-up or a signal */
+	struct meter *meter;
+	struct exporter *exporter; /* NULL without collectors */
+	struct printer *printer;   /* NULL with collectors */
+	struct control *control;   /* NULL without a socket */
+	uint64_t started_ns;       /* monotonic */
+	bool stopping;             /* export what there is, then leave */
+	bool abandon;              /* leave without exporting */
+
+	/* The one question to the meter, and who asked it. */
+	struct meter_call call;
+	const struct control_request *asker;
+	struct printer *lister; /* of the `flows` command */
+};
+
+/* What softprobectl can ask; ends with a NULL name. */
+extern const struct control_command probe_commands[];
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * record.h - the Flow Record (RFC 7011 s2): the narrow waist between the
+ * Metering Process, which fills it, and the Exporting Process, which sends it.
+ */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include <stdint.h>
+
+#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
+#define MS_PER_S 1000U
+
+/* flowEndReason, Information Element 136 (RFC 5102 s5.11.3). */
+enum flow_end {
+	FLOW_END_NONE = 0,         /* still active: seen by a control client */
+	FLOW_END_IDLE = 1,         /* idle timeout */
+	FLOW_END_ACTIVE = 2,       /* active timeout; the flow goes on */
+	FLOW_END_FLOW = 3,         /* FIN from both sides, or RST */
+	FLOW_END_FORCED = 4,       /* shutdown or expire-all */
+	FLOW_END_NO_RESOURCES = 5, /* made room in a full cache */
+	FLOW_ENDS = 6
+};
+
+/* What one direction of a conversation carried. */
+struct flow_half {
+	uint64_t packets;
+	uint64_t octets;    /* of IP datagrams, headers included */
+	uint64_t start_ns;  /* first packet; ns since 1970 UTC */
+	uint64_t end_ns;    /* last packet; start_ns <= end_ns */
+	uint16_t tcp_flags; /* OR of all; bit 0 is FIN, bit 8 is AE/NS */
+	uint8_t tos;        /* class of service of the first packet */
+};
+
+/*
+ * One conversation that ended (or, with FLOW_END_NONE, a picture of one that
+ * has not).  Source is the side that sent the first packet.  Integers are in
+ * host byte order, addresses in network order, IPv4 in the first 4 octets.
+ */
+struct flow_record {
+	uint8_t src[16], dst[16];
+	uint16_t src_port, dst_port; /* 0 without ports; see icmp */
+	uint16_t icmp;               /* type * 256 + code; 0 unless ICMP */
+	uint16_t vlan;               /* 802.1Q VLAN identifier; 0 if none */
+	uint8_t protocol;
+	uint8_t ip_version; /* 4 or 6 */
+	uint8_t end_reason; /* enum flow_end */
+	uint8_t src_mac[6], dst_mac[6];
+	uint32_t ingress, egress; /* ifIndex; 0 = unknown */
+	uint64_t ended_ns;        /* when the record was made; >= end_ns */
+	struct flow_half fwd, rev;
+};
+
+#endif

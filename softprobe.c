@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * softprobe.c - wire the parts, run the exporting thread's poll loop, stop
+ * cleanly.
+ *
+ * This thread owns signals, the control socket, the collectors and standard
+ * output.  Packets are the metering thread's (meter.c).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "daemon.h"
+#include "exporter.h"
+#include "log.h"
+#include "printer.h"
+#include "probe.h"
+#include "record.h"
+#include "report.h"
+#include "ring.h"
+
+#define EXIT_USAGE 2
+#define RING_RECORDS_MIN 1024U
+#define RING_RECORDS_MAX 16384U
+#define TURN_MS 200          /* the loop looks around so often */
+#define FETCH_MAX 4096       /* records exported in one turn */
+#define SETTLE_NS (30 * NS_PER_S) /* a replay waits so long for names */
+#define HURRY_NS (3 * NS_PER_S)   /* after a stop the pace is lifted */
+#define PENDING_NS (1 * NS_PER_S) /* the last datagrams wait so long */
+#define PROGRESS_NS (NS_PER_S / 4)
+#define PROGRESS_WIDTH 40
+
+static volatile sig_atomic_t stop_signals, expire_signals;
+static const struct wake *signal_wake;
+
+static void
+on_stop(int sig)
+{
+	(void)sig;
+	if (stop_signals++ > 0)
+		_exit(EXIT_FAILURE); /* the second one: at once */
+	wake_ring(signal_wake);
+}
+
+static void
+on_expire(int sig)
+{
+	(void)sig;
+	expire_signals = 1;
+	wake_ring(signal_wake);
+}
+
+static void
+catch_signals(const struct wake *wake)
+{
+	static const struct {
+		int sig;
+		void (*handler)(int);
+	} table[] = {
+		{ SIGTERM, on_stop },
+		{ SIGINT, on_stop },
+		{ SIGUSR1, on_expire },
+		{ SIGHUP, SIG_IGN },
+		{ SIGUSR2, SIG_IGN },
+		{ SIGPIPE, SIG_IGN },
+		{ SIGALRM, SIG_IGN },
+	};
+
+	signal_wake = wake;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct sigaction sa = { .sa_handler = table[i].handler,
+			.sa_flags = SA_RESTART };
+
+		sigemptyset(&sa.sa_mask);
+		sigaction(table[i].sig, &sa, NULL);
+	}
+}
+
+static uint64_t
+clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+/* Starting --------------------------------------------------------------- */
+
+static int
+open_exporter(struct probe *p)
+{
+	struct config *cfg = &p->config;
+
+	if (cfg->ncollectors == 0) {
+		p->printer = printer_new(stdout, cfg->json);
+		return p->printer == NULL ? -1 : 0;
+	}
+	cfg->exporter.replay = cfg->replay;
+	cfg->exporter.wake = &p->wake;
+	p->exporter = exporter_new(&cfg->exporter);
+	if (p->exporter == NULL)
+		return -1;
+	for (size_t i = 0; i < cfg->ncollectors; i++)
+		if (exporter_add_collector(p->exporter, &cfg->collector[i]) ==
+		    -1)
+			return -1;
+	return 0;
+}
+
+/* Open one interface, or with --wait a place for it. */
+static struct capture *
+open_interface(const struct config *cfg, const struct config_source *s)
+{
+	char errbuf[CAPTURE_ERROR_LEN];
+	bool missing;
+	struct capture *c = capture_open_live(
+	    s->name, s->ifindex, &cfg->capture, &missing, errbuf);
+
+	if (c != NULL)
+		return c;
+	if (!missing || !cfg->wait) {
+		log_error("%s", errbuf);
+		return NULL;
+	}
+	log_note("%s; waiting for it", errbuf);
+	return capture_await_live(s->name, s->ifindex, &cfg->capture);
+}
+
+static struct meter *
+open_interfaces(struct probe *p, const struct meter_config *config)
+{
+	struct capture *capture[CONFIG_SOURCES_MAX];
+	size_t n = 0;
+
+	for (; n < p->config.nsources; n++) {
+		capture[n] = open_interface(&p->config, &p->config.source[n]);
+		if (capture[n] == NULL)
+			break;
+	}
+	if (n == p->config.nsources)
+		return meter_new(config, capture, n, &p->wake);
+	while (n > 0)
+		capture_close(capture[--n]);
+	return NULL;
+}
+
+static int
+open_meter(struct probe *p)
+{
+	static const char *path[CONFIG_SOURCES_MAX];
+	const struct config *cfg = &p->config;
+	uint32_t records = cfg->track.max_flows / 4;
+	struct meter_config config = { .track = cfg->track,
+		.replay = cfg->replay };
+
+	if (records < RING_RECORDS_MIN)
+		records = RING_RECORDS_MIN;
+	config.ring_records =
+	    records < RING_RECORDS_MAX ? records : RING_RECORDS_MAX;
+	errno = 0;
+	if (cfg->replay) {
+		for (size_t i = 0; i < cfg->nsources; i++)
+			path[i] = cfg->source[i].name;
+		p->meter = meter_new_files(
+		    &config, &cfg->capture, path, cfg->nsources, &p->wake);
+	} else {
+		p->meter = open_interfaces(p, &config);
+	}
+	if (p->meter == NULL && errno == ENOMEM)
+		log_error("-m %" PRIu32 ": not enough memory for so many flows",
+		    cfg->track.max_flows);
+	return p->meter == NULL ? -1 : 0;
+}
+
+static int
+open_control(struct probe *p)
+{
+	char errbuf[CONFIG_ERROR_LEN];
+
+	if (p->config.control_path == NULL)
+		return 0;
+	p->control = control_new(p->config.control_path, "softprobe",
+	    probe_commands, p, errbuf, sizeof(errbuf));
+	if (p->control == NULL)
+		log_error("%s", errbuf);
+	return p->control == NULL ? -1 : 0;
+}
+
+static int
+open_pidfile(const struct config *cfg)
+{
+	long other;
+
+	if (cfg->pidfile == NULL ||
+	    daemon_write_pidfile(cfg->pidfile, &other) == 0)
+		return 0;
+	if (errno == EEXIST)
+		log_error("another softprobe runs as process %ld (%s)", other,
+		    cfg->pidfile);
+	else
+		log_error("pidfile %s: %s", cfg->pidfile, strerror(errno));
+	return -1;
+}
+
+/* Exporting -------------------------------------------------------------- */
+
+/* Whether the next record may go out now. */
+static bool
+may_export(const struct probe *p, uint32_t used, uint64_t mono_ns)
+{
+	const struct ring *ring = meter_ring(p->meter);
+
+	if (p->exporter == NULL || exporter_ready(p->exporter, mono_ns))
+		return true;
+	/* Live, the default pace gives way before records are lost. */
+	return !p->config.replay && !p->config.rate_given &&
+	    used > ring_capacity(ring) / 2;
+}
+
+static void
+export_record(struct probe *p, const struct flow_record *r)
+{
+	if (p->exporter != NULL)
+		exporter_add(p->exporter, r);
+	else
+		printer_add(p->printer, r);
+}
+
+/*
+ * Export what the meter has ended, as far as the pace allows.  Returns how
+ * many records that were.
+ */
+static size_t
+fetch(struct probe *p, uint64_t mono_ns)
+{
+	struct ring *ring = meter_ring(p->meter);
+	uint32_t used = ring_used(ring);
+	bool was_full = used == ring_capacity(ring);
+	const struct flow_record *r;
+	size_t done = 0, n, i;
+
+	while (done < FETCH_MAX && (n = ring_peek(ring, &r)) > 0) {
+		for (i = 0; i < n && i < FETCH_MAX; i++) {
+			if (!may_export(p, used - (uint32_t)i, mono_ns))
+				break;
+			export_record(p, &r[i]);
+		}
+		ring_release(ring, i);
+		done += i;
+		if (i < n)
+			break;
+	}
+	if (was_full && done > 0)
+		meter_room(p->meter);
+	return done;
+}
+
+/* Say the first write error, and stop: records have nowhere to go. */
+static void
+check_output(struct probe *p, int *result)
+{
+	int error;
+
+	if (p->printer == NULL || p->stopping ||
+	    (error = printer_error(p->printer)) == 0)
+		return;
+	log_error("standard output: %s", strerror(error));
+	*result = EXIT_FAILURE;
+	p->stopping = p->abandon = true;
+}
+
+/* The loop --------------------------------------------------------------- */
+
+#define POLL_MAX (1 + CONTROL_CLIENTS_MAX + 1 + CONFIG_COLLECTORS_MAX)
+
+/* Sleep until something happens; returns how many of pfd are the control's. */
+static size_t
+sleep_until(struct probe *p, struct pollfd pfd[POLL_MAX], int timeout_ms)
+{
+	size_t n = 1, ncontrol = 0;
+
+	pfd[0] = (struct pollfd) { wake_fd(&p->wake), POLLIN, 0 };
+	if (p->control != NULL)
+		ncontrol = control_pollfds(p->control, pfd + n);
+	n += ncontrol;
+	for (size_t i = 0;
+	     p->exporter != NULL && i < exporter_collectors(p->exporter); i++) {
+		int fd = transport_poll_fd(exporter_transport(p->exporter, i));
+
+		if (fd != -1)
+			pfd[n++] = (struct pollfd) { fd, POLLOUT, 0 };
+	}
+	if (poll(pfd, (nfds_t)n, timeout_ms) <= 0)
+		for (size_t i = 0; i < n; i++)
+			pfd[i].revents = 0;
+	if (pfd[0].revents != 0)
+		wake_clear(&p->wake);
+	return ncontrol;
+}
+
+static void
+serve_signals(struct probe *p)
+{
+	if (stop_signals > 0)
+		p->stopping = true;
+	if (expire_signals && meter_answered(p->meter)) {
+		expire_signals = 0;
+		p->call.op = METER_EXPIRE_ALL;
+		meter_ask(p->meter, &p->call);
+	}
+}
+
+static void
+draw_progress(const struct probe *p, uint64_t mono_ns, uint64_t *drawn_ns)
+{
+	int permille = meter_permille(p->meter);
+	int width = permille * PROGRESS_WIDTH / 1000;
+
+	if (!p->config.replay || p->config.quiet || permille < 0 ||
+	    mono_ns - *drawn_ns < PROGRESS_NS || !isatty(STDERR_FILENO) ||
+	    (p->printer != NULL && isatty(STDOUT_FILENO)))
+		return;
+	*drawn_ns = mono_ns;
+	fprintf(stderr, "\r[%.*s%*s] %3d %%", width,
+	    "########################################", PROGRESS_WIDTH - width,
+	    "", permille / 10);
+}
+
+static void
+clear_progress(uint64_t drawn_ns, uint64_t started_ns)
+{
+	if (drawn_ns != started_ns)
+		fprintf(stderr, "\r%*s\r", PROGRESS_WIDTH + 8, "");
+}
+
+/* Begin to stop, once; lift the pace if it would take too long. */
+static void
+hurry(struct probe *p, uint64_t mono_ns, uint64_t *stopping_ns)
+{
+	if (!p->stopping)
+		return;
+	if (*stopping_ns == 0) {
+		*stopping_ns = mono_ns;
+		meter_stop(p->meter, p->abandon);
+	}
+	if (p->exporter != NULL && mono_ns - *stopping_ns > HURRY_NS)
+		exporter_set_rate(p->exporter, 0);
+}
+
+/* Run until the meter has ended and all its records are out. */
+static int
+run(struct probe *p)
+{
+	uint64_t mono_ns = p->started_ns, stopping_ns = 0;
+	uint64_t drawn_ns = mono_ns, printed_ns = mono_ns;
+	struct pollfd pfd[POLL_MAX];
+	int result = EXIT_SUCCESS, timeout_ms = 0;
+	bool ended = false;
+
+	while (!ended || ring_used(meter_ring(p->meter)) > 0) {
+		size_t ncontrol = sleep_until(p, pfd, timeout_ms);
+
+		ended = meter_ended(p->meter);
+		mono_ns = clock_ns(CLOCK_MONOTONIC);
+		if (p->exporter != NULL && !p->config.replay)
+			exporter_clock(
+			    p->exporter, clock_ns(CLOCK_REALTIME));
+		serve_signals(p);
+		if (p->control != NULL)
+			control_serve(p->control, pfd + 1, ncontrol, mono_ns);
+		if (fetch(p, mono_ns) > 0)
+			printed_ns = mono_ns;
+		if (p->exporter != NULL)
+			exporter_tick(p->exporter, mono_ns);
+		else if (mono_ns - printed_ns > NS_PER_S) {
+			printer_flush(p->printer);
+			printed_ns = mono_ns;
+		}
+		check_output(p, &result);
+		hurry(p, mono_ns, &stopping_ns);
+		draw_progress(p, mono_ns, &drawn_ns);
+		timeout_ms =
+		    ring_used(meter_ring(p->meter)) > 0 ? 1 : TURN_MS;
+	}
+	clear_progress(drawn_ns, p->started_ns);
+	return result;
+}
+
+/* A replay sends nothing before it is known where to. */
+static void
+settle(struct probe *p)
+{
+	uint64_t mono_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t end_ns = mono_ns + SETTLE_NS;
+	struct pollfd pfd[POLL_MAX];
+
+	while (p->exporter != NULL && p->config.replay &&
+	    !exporter_settled(p->exporter) && mono_ns < end_ns &&
+	    stop_signals == 0) {
+		sleep_until(p, pfd, TURN_MS);
+		mono_ns = clock_ns(CLOCK_MONOTONIC);
+		exporter_tick(p->exporter, mono_ns);
+	}
+}
+
+/* Stopping --------------------------------------------------------------- */
+
+/* Send what waits in queues; a replay fails if records could not be sent. */
+static int
+finish_export(struct probe *p)
+{
+	uint64_t mono_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t end_ns = mono_ns + PENDING_NS;
+	struct collector_stats stats;
+	struct pollfd pfd[POLL_MAX];
+	int result = EXIT_SUCCESS;
+
+	exporter_flush(p->exporter);
+	while (exporter_pending(p->exporter) && mono_ns < end_ns) {
+		sleep_until(p, pfd, TURN_MS);
+		mono_ns = clock_ns(CLOCK_MONOTONIC);
+		exporter_tick(p->exporter, mono_ns);
+	}
+	for (size_t i = 0; i < exporter_collectors(p->exporter); i++) {
+		exporter_stats(p->exporter, i, &stats);
+		if (stats.transport.lost.records == 0)
+			continue;
+		log_warn("collector %s: %" PRIu64 " records were not sent",
+		    transport_name(exporter_transport(p->exporter, i)),
+		    stats.transport.lost.records);
+		if (p->config.replay)
+			result = EXIT_FAILURE;
+	}
+	return result;
+}
+
+static int
+finish_print(struct probe *p)
+{
+	int error;
+
+	printer_flush(p->printer);
+	error = printer_error(p->printer);
+	if (error == 0 || p->abandon)
+		return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	log_error("standard output: %s", strerror(error));
+	return EXIT_FAILURE;
+}
+
+static int
+finish(struct probe *p, int result)
+{
+	result |= meter_join(p->meter);
+	result |= p->exporter != NULL ? finish_export(p) : finish_print(p);
+	meter_final_stats(p->meter, &p->call);
+	if (p->config.foreground && !p->config.quiet)
+		report_statistics(stderr, false, &p->call, p->exporter,
+		    clock_ns(CLOCK_MONOTONIC) - p->started_ns);
+	return result;
+}
+
+static void
+close_probe(struct probe *p)
+{
+	control_free(p->control);
+	printer_free(p->lister);
+	printer_free(p->printer);
+	meter_free(p->meter);
+	exporter_free(p->exporter);
+	daemon_remove_pidfile();
+	wake_close(&p->wake);
+	config_free(&p->config);
+}
+
+/* Open everything in an order that leaves nothing behind when it fails. */
+static int
+start(struct probe *p)
+{
+	if (wake_init(&p->wake) == -1) {
+		log_error("%s", strerror(errno));
+		return -1;
+	}
+	catch_signals(&p->wake);
+	if (!p->config.foreground && daemon_start() == -1) {
+		log_error("cannot go to the background: %s", strerror(errno));
+		return -1;
+	}
+	p->started_ns = clock_ns(CLOCK_MONOTONIC);
+	if (open_meter(p) == -1 || open_pidfile(&p->config) == -1 ||
+	    open_control(p) == -1)
+		return -1;
+	if (open_exporter(p) == -1) {
+		log_error("%s", strerror(errno));
+		return -1;
+	}
+	settle(p);
+	if (meter_start(p->meter) == -1) {
+		log_error("cannot start the metering thread: %s",
+		    strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct probe probe;
+	char errbuf[CONFIG_ERROR_LEN];
+	int result = EXIT_FAILURE;
+
+	switch (config_parse(&probe.config, argc, argv, errbuf)) {
+	case CONFIG_EXIT:
+		return EXIT_SUCCESS;
+	case CONFIG_BAD:
+		log_error("%s", errbuf);
+		return EXIT_USAGE;
+	case CONFIG_RUN:
+		break;
+	}
+	log_set_debug(probe.config.debug);
+	if (start(&probe) == 0) {
+		daemon_ready();
+		result = finish(&probe, run(&probe));
+	}
+	close_probe(&probe);
+	return result;
+}

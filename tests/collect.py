@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: ISC
+"""
+collect.py - a strict Collecting Process for NetFlow v5, v9 and IPFIX.
+
+Decodes what came over a socket by the datagrams' own templates alone and
+writes down every rule of RFC 3954, RFC 7011 and the v5 layout that is broken.
+It shares nothing with softprobe's own tables.
+"""
+import socket
+import struct
+import threading
+
+import e2e
+
+# Element: allowed widths in octets.  What is not here is not decoded.
+WIDTHS = {1: (4, 8), 2: (4, 8), 4: (1,), 5: (1,), 6: (1, 2), 7: (2,),
+    8: (4,), 10: (2, 4), 11: (2,), 12: (4,), 14: (2, 4), 21: (4,), 22: (4,),
+    27: (16,), 28: (16,), 32: (2,), 56: (6,), 58: (2,), 60: (1,), 61: (1,),
+    80: (6,), 136: (1,), 139: (2,), 152: (8,), 153: (8,)}
+
+
+IP_RECVTTL = 12  # of Linux; Python has no name for it
+
+
+class Collector:
+    """A UDP socket and the thread that empties it."""
+
+    def __init__(self, family=socket.AF_INET, address=None, port=0):
+        self.datagrams, self.hops = [], []
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        if family == socket.AF_INET:
+            self.socket.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+            self.socket.bind((address or "127.0.0.1", port))
+            self.name = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        else:
+            self.socket.setsockopt(
+                socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
+            self.socket.bind((address or "::1", port))
+            self.name = "[::1]:%d" % self.socket.getsockname()[1]
+        self.port = self.socket.getsockname()[1]
+        self.closing = False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.socket.settimeout(0.02)
+        self.thread.start()
+
+    def _run(self):
+        while True:
+            try:
+                data, notes, _, _ = self.socket.recvmsg(65536, 256)
+            except TimeoutError:
+                if self.closing:
+                    return
+                continue
+            for _, _, value in notes:
+                self.hops.append(struct.unpack("i", value)[0])
+            self.datagrams.append(data)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.finish()
+
+    def finish(self):
+        """Take what the socket still holds, close it, return all of it."""
+        if not self.closing:
+            self.closing = True
+            self.thread.join()
+            self.socket.close()
+        return self.datagrams
+
+    def decoded(self):
+        return Session().feed_all(list(self.datagrams))
+
+
+class Data(e2e.Flow):
+    """One Data Record."""
+
+    def __init__(self, af):
+        self.af = af
+        self.fields = {}
+
+
+class Session:
+    """One Exporting Process as its collector sees it."""
+
+    def __init__(self):
+        self.errors, self.records = [], []
+        self.templates = {}   # (domain, id): [(element, length)]
+        self.next = {}        # domain: sequence number to come
+        self.messages = 0
+        self.template_records = 0
+        self.first_sequence = None
+        self.longest = 0      # octets of the longest datagram
+        self.versions = set()
+        self.counts = []      # records of each message
+        self.template_at = [] # numbers of the messages with templates
+        self.template_of = {} # record number: template id
+
+    def rule(self, holds, text):
+        if not holds:
+            self.errors.append("message %d: %s" % (self.messages, text))
+        return holds
+
+    def feed_all(self, datagrams):
+        for datagram in datagrams:
+            self.feed(datagram)
+        return self
+
+    def feed(self, d):
+        self.longest = max(self.longest, len(d))
+        version = struct.unpack_from("!H", d)[0] if len(d) > 2 else 0
+        self.versions.add(version)
+        before = len(self.records)
+        decode = {5: self.v5, 9: self.v9, 10: self.ipfix}.get(version)
+        if self.rule(decode is not None, "version %d" % version):
+            try:
+                decode(d)
+            except struct.error as error:
+                self.rule(False, "too short: %s" % error)
+        self.counts.append(len(self.records) - before)
+        self.messages += 1
+
+    def sequence(self, domain, number, advance):
+        if self.first_sequence is None:
+            self.first_sequence = number
+        due = self.next.setdefault(domain, 0)
+        self.rule(number == due, "sequence %d, due %d" % (number, due))
+        self.next[domain] = number + advance & 0xffffffff
+
+    # NetFlow v5: 24-octet header, 48-octet records.
+    def v5(self, d):
+        (_, count, uptime, secs, nsecs, sequence, _, engine, sampling
+            ) = struct.unpack_from("!HHIIIIBBH", d)
+        self.rule(len(d) == 24 + 48 * count, "length %d for %d records" % (
+            len(d), count))
+        self.rule(1 <= count <= 30, "count %d" % count)
+        self.rule(nsecs < 10**9, "nanoseconds %d" % nsecs)
+        self.rule(sampling == 0, "sampling 0x%x" % sampling)
+        self.sequence(engine, sequence, count)
+        boot = secs * 1000 + nsecs // 10**6 - uptime
+        for at in range(24, 24 + 48 * count, 48):
+            (src, dst, _, iin, out, packets, octets, first, last, sport, dport,
+                pad1, flags, protocol, tos, _, _, _, _, pad2
+                ) = struct.unpack_from("!4s4s4sHHIIIIHHBBBBHHBBH", d, at)
+            r = Data(4)
+            r.src, r.dst = socket.inet_ntoa(src), socket.inet_ntoa(dst)
+            r.sport, r.dport, r.protocol = sport, dport, protocol
+            r.packets, r.octets, r.flags, r.tos = packets, octets, flags, tos
+            r.first_ns = (boot + first) * 10**6
+            r.last_ns = (boot + last) * 10**6
+            r.fields = {10: iin, 14: out}
+            self.rule(pad1 == 0 and pad2 == 0, "padding not zero")
+            self.rule(first <= last <= uptime, "times %d %d of %d" % (
+                first, last, uptime))
+            self.accept(r)
+
+    # NetFlow v9: RFC 3954 s5.
+    def v9(self, d):
+        _, count, uptime, secs, sequence, domain = struct.unpack_from(
+            "!HHIIII", d)
+        self.sequence(domain, sequence, 1)
+        self.boot_ms = secs * 1000 - uptime
+        self.uptime = uptime
+        self.export_s = secs
+        seen = self.sets(d, 20, domain, 0, 1)
+        self.rule(count == seen, "count %d for %d records" % (count, seen))
+
+    # IPFIX: RFC 7011 s3.1.
+    def ipfix(self, d):
+        _, length, self.export_s, sequence, domain = struct.unpack_from(
+            "!HHIII", d)
+        self.rule(length == len(d), "length %d of %d" % (length, len(d)))
+        self.boot_ms = self.uptime = None
+        before = len(self.records)
+        self.sets(d, 16, domain, 2, 3)
+        self.sequence(domain, sequence, len(self.records) - before)
+
+    def sets(self, d, at, domain, template_set, options_set):
+        """All sets of a message; returns how many records they hold."""
+        self.rule(at < len(d), "nothing in it")
+        seen = 0
+        while at < len(d):
+            set_id, length = struct.unpack_from("!HH", d, at)
+            if not self.rule(4 < length <= len(d) - at, "set length %d" %
+                    length):
+                break
+            self.rule(length % 4 == 0, "set %d of %d octets is not padded" % (
+                set_id, length))
+            body = d[at + 4:at + length]
+            at += length
+            if set_id == template_set:
+                seen += self.template_records_of(body, domain)
+            elif set_id >= 256:
+                seen += self.data(body, domain, set_id)
+            else:
+                self.rule(set_id == options_set, "set id %d" % set_id)
+                self.rule(False, "options are not expected yet")
+        return seen
+
+    def template_records_of(self, body, domain):
+        at = seen = 0
+        while len(body) - at >= 4:
+            template_id, fields = struct.unpack_from("!HH", body, at)
+            at += 4
+            self.rule(template_id >= 256, "template id %d" % template_id)
+            self.rule(fields > 0, "template withdrawal over UDP")
+            layout = [struct.unpack_from("!HH", body, at + 4 * i)
+                for i in range(fields)]
+            at += 4 * fields
+            for element, length in layout:
+                self.rule(length in WIDTHS.get(element, (length,)),
+                    "element %d of %d octets" % (element, length))
+            self.rule(len({e for e, _ in layout}) == len(layout),
+                "an element twice in template %d" % template_id)
+            known = self.templates.setdefault((domain, template_id), layout)
+            self.rule(known == layout, "template %d changed" % template_id)
+            seen += 1
+        self.rule(not any(body[at:]), "padding not zero")
+        self.template_records += seen
+        self.template_at.append(self.messages)
+        return seen
+
+    def data(self, body, domain, template_id):
+        layout = self.templates.get((domain, template_id))
+        if not self.rule(layout is not None, "data of template %d before it" %
+                template_id):
+            return 0
+        size = sum(length for _, length in layout)
+        count, rest = divmod(len(body), size)
+        self.rule(count > 0, "a data set without a record")
+        self.rule(rest < 4 and not any(body[len(body) - rest:]),
+            "padding of %d octets, or not zero" % rest)
+        for i in range(count):
+            self.template_of[len(self.records)] = template_id
+            self.record(layout, body[i * size:(i + 1) * size])
+        return count
+
+    def record(self, layout, octets):
+        fields, at = {}, 0
+        for element, length in layout:
+            fields[element] = octets[at:at + length]
+            at += length
+        def value(element):
+            return int.from_bytes(fields.get(element, b""), "big")
+        r = Data(4 if 8 in fields else 6)
+        r.fields = {e: value(e) for e in fields}
+        family = socket.AF_INET if r.af == 4 else socket.AF_INET6
+        for name, element in (("src", 8), ("dst", 12)) if r.af == 4 else (
+                ("src", 27), ("dst", 28)):
+            if self.rule(element in fields, "no element %d" % element):
+                setattr(r, name, socket.inet_ntop(family, fields[element]))
+        r.protocol, r.packets, r.octets = value(4), value(2), value(1)
+        r.sport, r.dport = value(7), value(11)
+        icmp = 32 if r.af == 4 else 139
+        self.rule((icmp in fields) == (r.protocol in (1, 58)) or
+            icmp in fields and fields[icmp] == b"\0\0",
+            "element %d in a record of protocol %d" % (icmp, r.protocol))
+        if icmp in fields:
+            r.dport = value(icmp)
+        r.flags, r.tos = value(6), value(5)
+        r.reason = r.fields.get(136)
+        self.times(r, fields, value)
+        self.accept(r)
+
+    def times(self, r, fields, value):
+        if 152 in fields or self.boot_ms is None:
+            r.first_ns, r.last_ns = value(152) * 10**6, value(153) * 10**6
+        else:
+            self.rule(21 in fields and 22 in fields, "no times")
+            self.rule(value(22) <= value(21) <= self.uptime,
+                "times %d %d of uptime %d" % (value(22), value(21),
+                self.uptime))
+            r.first_ns = (self.boot_ms + value(22)) * 10**6
+            r.last_ns = (self.boot_ms + value(21)) * 10**6
+        self.rule(r.first_ns <= r.last_ns, "ends before it starts")
+        self.rule(r.last_ms // 1000 <= self.export_s,
+            "ends at %d, after its export at %d" % (r.last_ms, self.export_s))
+
+    def accept(self, r):
+        self.rule(r.packets > 0, "a record without packets")
+        self.records.append(r)

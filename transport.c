@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * transport.c - one collector's address and UDP socket; see transport.h.
+ *
+ * Refuses to block, to log the same trouble twice, and to know what is inside
+ * a datagram.
+ */
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <netinet/in.h>
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "record.h"
+#include "resolver.h"
+#include "transport.h"
+
+#define QUEUE_LEN 32 /* datagrams that wait for the socket, at most */
+#define RETRY_MIN_NS (1 * NS_PER_S)
+#define RETRY_MAX_NS (30 * NS_PER_S)
+#define QUIET_NS (2 * NS_PER_S) /* without a refusal: it is back */
+
+struct waiting {
+	size_t len;
+	struct cargo cargo;
+	uint8_t *data; /* mtu octets */
+};
+
+struct transport {
+	struct collector_address address;
+	struct transport_config config;
+	char name[sizeof(struct collector_address) + 4];
+	enum transport_state state;
+	int fd;
+	struct resolver *resolver;
+	bool settled;      /* the first look-up has an outcome */
+	bool complained;   /* about not being reachable */
+	bool refused;      /* ICMP unreachable came, and nothing better since */
+	uint64_t refused_ns;  /* when it was last seen by transport_tick */
+	uint64_t refusals_seen;
+	uint64_t retry_ns, retry_after_ns;
+	struct waiting queue[QUEUE_LEN];
+	size_t queue_first, queue_len;
+	uint8_t *queue_memory;
+	struct transport_stats stats;
+};
+
+/* Say once why the collector cannot be reached. */
+static void
+complain(struct transport *t, const char *why)
+{
+	t->state = TRANSPORT_FAILED;
+	if (!t->complained)
+		log_warn("collector %s: %s; will keep trying", t->name, why);
+	t->complained = true;
+}
+
+static int
+set_hop_limit(int fd, int family, int hops)
+{
+	unsigned char hops8 = (unsigned char)hops;
+
+	if (hops == 0)
+		return 0;
+	if (family == AF_INET6)
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops,
+			   sizeof(hops)) |
+		    setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops,
+			sizeof(hops));
+	return setsockopt(fd, IPPROTO_IP, IP_TTL, &hops, sizeof(hops)) |
+	    setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &hops8,
+		sizeof(hops8));
+}
+
+/* A connected socket to one address, or -1 with errno. */
+static int
+connect_to(const struct transport *t, const struct addrinfo *ai)
+{
+	int error, fd = socket(ai->ai_family,
+	    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -1;
+	if (set_hop_limit(fd, ai->ai_family, t->config.hop_limit) == 0 &&
+	    connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+/* Use the first address that a socket can be made for; frees the list. */
+static bool
+use_addresses(struct transport *t, struct addrinfo *list)
+{
+	int error = 0;
+
+	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
+		t->fd = connect_to(t, ai);
+		if (t->fd != -1)
+			break;
+		error = errno;
+	}
+	freeaddrinfo(list);
+	if (t->fd == -1) {
+		complain(t, strerror(error));
+		return false;
+	}
+	if (t->complained)
+		log_note("collector %s: can be reached now", t->name);
+	t->complained = false;
+	t->retry_after_ns = 0;
+	t->state = TRANSPORT_UP;
+	return true;
+}
+
+/* Numeric addresses need no look-up.  Returns whether it was one. */
+static bool
+use_numeric(struct transport *t, bool *up)
+{
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_DGRAM,
+		.ai_flags = AI_NUMERICHOST };
+	struct addrinfo *list;
+
+	if (getaddrinfo(t->address.host, t->address.port, &hints, &list) != 0)
+		return false;
+	*up = use_addresses(t, list);
+	t->settled = true;
+	return true;
+}
+
+/* Try to come up.  Returns whether it did at once. */
+static bool
+try_to_connect(struct transport *t)
+{
+	bool up = false;
+
+	if (use_numeric(t, &up))
+		return up;
+	t->resolver =
+	    resolver_start(t->address.host, t->address.port, t->config.wake);
+	if (t->resolver == NULL) {
+		t->settled = true;
+		complain(t, strerror(errno));
+	} else if (!t->complained) {
+		t->state = TRANSPORT_RESOLVING;
+	}
+	return false;
+}
+
+static void
+name_transport(struct transport *t)
+{
+	bool v6 = strchr(t->address.host, ':') != NULL;
+
+	snprintf(t->name, sizeof(t->name), v6 ? "[%s]:%s" : "%s:%s",
+	    t->address.host, t->address.port);
+}
+
+struct transport *
+transport_new(const struct collector_address *address,
+    const struct transport_config *config)
+{
+	struct transport *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->address = *address;
+	t->config = *config;
+	t->fd = -1;
+	t->queue_memory = malloc(QUEUE_LEN * config->mtu);
+	if (t->queue_memory == NULL) {
+		transport_free(t);
+		return NULL;
+	}
+	for (size_t i = 0; i < QUEUE_LEN; i++)
+		t->queue[i].data = t->queue_memory + i * config->mtu;
+	name_transport(t);
+	try_to_connect(t);
+	return t;
+}
+
+void
+transport_free(struct transport *t)
+{
+	if (t == NULL)
+		return;
+	if (t->resolver != NULL)
+		resolver_abandon(t->resolver);
+	if (t->fd != -1)
+		close(t->fd);
+	free(t->queue_memory);
+	free(t);
+}
+
+enum transport_state
+transport_state(const struct transport *t)
+{
+	return t->state;
+}
+
+bool
+transport_settled(const struct transport *t)
+{
+	return t->settled;
+}
+
+const char *
+transport_name(const struct transport *t)
+{
+	return t->name;
+}
+
+/* Fetch the answer of a look-up.  Returns whether the collector came up. */
+static bool
+take_answer(struct transport *t)
+{
+	struct addrinfo *list;
+	int gai_error;
+
+	if (!resolver_done(t->resolver, &list, &gai_error))
+		return false;
+	t->resolver = NULL;
+	t->settled = true;
+	if (list != NULL)
+		return use_addresses(t, list);
+	complain(t, gai_strerror(gai_error));
+	return false;
+}
+
+/* Whether a collector that refused has been quiet since, while we sent. */
+static bool
+came_back(struct transport *t, uint64_t mono_ns)
+{
+	if (t->stats.refused != t->refusals_seen) {
+		t->refusals_seen = t->stats.refused;
+		t->refused_ns = mono_ns;
+	}
+	if (!t->refused || mono_ns - t->refused_ns < QUIET_NS)
+		return false;
+	t->refused = false;
+	log_note("collector %s: refuses no longer", t->name);
+	return true;
+}
+
+bool
+transport_tick(struct transport *t, uint64_t mono_ns)
+{
+	if (t->resolver != NULL)
+		return take_answer(t);
+	if (t->state == TRANSPORT_UP) {
+		transport_flush(t);
+		return came_back(t, mono_ns);
+	}
+	if (mono_ns < t->retry_ns)
+		return false;
+	t->retry_after_ns =
+	    t->retry_after_ns == 0 ? RETRY_MIN_NS : 2 * t->retry_after_ns;
+	if (t->retry_after_ns > RETRY_MAX_NS)
+		t->retry_after_ns = RETRY_MAX_NS;
+	t->retry_ns = mono_ns + t->retry_after_ns;
+	return try_to_connect(t);
+}
+
+static void
+add_cargo(struct cargo *sum, const struct cargo *c)
+{
+	sum->records += c->records;
+	sum->packets += c->packets;
+	sum->octets += c->octets;
+}
+
+static bool
+would_block(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+}
+
+/*
+ * Hand one datagram to the kernel: 0, or -1 with errno.  An ICMP unreachable
+ * is reported by the next send in place of sending, so that one is repeated.
+ */
+static int
+send_now(struct transport *t, const void *data, size_t len,
+    const struct cargo *cargo)
+{
+	for (int tries = 0; tries < 3; tries++) {
+		if (send(t->fd, data, len, MSG_NOSIGNAL) != -1) {
+			t->stats.datagrams++;
+			t->stats.octets += len;
+			add_cargo(&t->stats.sent, cargo);
+			return 0;
+		}
+		if (errno == ECONNREFUSED) {
+			t->stats.refused++;
+			if (!t->refused)
+				log_warn("collector %s: port unreachable; "
+					 "sending on",
+				    t->name);
+			t->refused = true;
+		} else if (errno != EINTR) {
+			break;
+		}
+	}
+	return -1;
+}
+
+static int
+drop(struct transport *t, const struct cargo *cargo, int error)
+{
+	t->stats.dropped++;
+	add_cargo(&t->stats.lost, cargo);
+	if (would_block(error) || t->stats.errors++ != 0)
+		return -1;
+	log_warn("collector %s: sending failed: %s; sending on", t->name,
+	    strerror(error));
+	return -1;
+}
+
+int
+transport_send(struct transport *t, const void *data, size_t len,
+    const struct cargo *cargo)
+{
+	struct waiting *w;
+
+	if (t->state != TRANSPORT_UP)
+		return drop(t, cargo, EAGAIN);
+	if (t->queue_len == 0) {
+		if (send_now(t, data, len, cargo) == 0)
+			return 0;
+		if (!would_block(errno))
+			return drop(t, cargo, errno);
+	}
+	if (t->queue_len == QUEUE_LEN || len > t->config.mtu)
+		return drop(t, cargo, EAGAIN);
+	w = &t->queue[(t->queue_first + t->queue_len++) % QUEUE_LEN];
+	memcpy(w->data, data, len);
+	w->len = len;
+	w->cargo = *cargo;
+	return 0;
+}
+
+bool
+transport_ready(const struct transport *t)
+{
+	/* One record may fill two datagrams. */
+	return t->state != TRANSPORT_UP || t->queue_len + 2 <= QUEUE_LEN;
+}
+
+int
+transport_poll_fd(const struct transport *t)
+{
+	return t->queue_len > 0 ? t->fd : -1;
+}
+
+void
+transport_flush(struct transport *t)
+{
+	while (t->queue_len > 0) {
+		const struct waiting *w = &t->queue[t->queue_first];
+
+		if (send_now(t, w->data, w->len, &w->cargo) == -1) {
+			if (would_block(errno))
+				return;
+			drop(t, &w->cargo, errno);
+		}
+		t->queue_first = (t->queue_first + 1) % QUEUE_LEN;
+		t->queue_len--;
+	}
+}
+
+const struct transport_stats *
+transport_stats(const struct transport *t)
+{
+	return &t->stats;
+}
