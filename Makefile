@@ -40,7 +40,7 @@ OBJS = capture.o commands.o config.o control.o daemon.o decode.o exporter.o flow
 	netflow9.o printer.o report.o resolver.o ring.o transport.o wake.o
 PROGRAMS = softprobe softprobectl
 UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_config \
-	tests/test_control tests/test_decode tests/test_fragment \
+	tests/test_control tests/test_decode tests/test_flowtrack tests/test_fragment \
 	tests/test_input tests/test_printer tests/test_report tests/test_tree
 FUZZERS = tests/fuzz_decode tests/fuzz_capture
 FUZZ_SECONDS = 10

@@ -689,7 +689,6 @@ new_flow(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 	begin_flow(ft, i, p, q->down);
 	ft->node[i].tag = q->tag;
 	tree_insert(&ft->tree, q->bucket, i);
-	wheel_place(ft, i);
 	return i;
 }
 
@@ -710,8 +709,10 @@ end_record_before(
 		ft->config.octets_max - p->octets) {
 		report(ft, i, FLOW_END_ACTIVE);
 	}
-	if (!carries(f)) /* a record begins; an old deadline is early enough */
+	if (!carries(f)) { /* a record begins: it has its own deadlines */
+		wheel_remove(ft, i);
 		f->born_ms = ft->now_ms;
+	}
 }
 
 static void
@@ -740,6 +741,7 @@ account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 	uint32_t i = find_flow(ft, q);
 	struct flow *f;
 	struct half *h;
+	bool begins;
 	int side;
 
 	if (i == 0)
@@ -747,6 +749,7 @@ account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 	else
 		end_record_before(ft, i, p, q->down);
 	f = &ft->flow[i];
+	begins = !carries(f);
 	side = q->down != f->from;
 	h = &f->half[side];
 	f->seen_ms = ft->now_ms;
@@ -757,6 +760,8 @@ account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 		h->end_ns = p->time_ns;
 	}
 	h->octets += p->octets;
+	if (begins)
+		wheel_place(ft, i);
 	if (p->protocol == 6)
 		note_tcp(ft, i, side, p->tcp_flags);
 	s->packets++;

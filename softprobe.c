@@ -105,6 +105,7 @@ open_exporter(struct probe *p)
 	}
 	cfg->exporter.replay = cfg->replay;
 	cfg->exporter.wake = &p->wake;
+	cfg->exporter.with_mac = cfg->track.key == KEY_ETHER;
 	p->exporter = exporter_new(&cfg->exporter);
 	if (p->exporter == NULL)
 		return -1;

@@ -6,6 +6,7 @@ malformed, and each record's packets, octets and endpoints as they went in.
 """
 import collections
 import json
+import os
 import subprocess
 
 import e2e
@@ -50,7 +51,8 @@ def tshark(name, *args):
     done = subprocess.run(["tshark", "-r", name, "-d",
         "udp.port==%d,cflow" % PORT, "-n"] + list(args),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, timeout=e2e.SECONDS)
+        stderr=subprocess.PIPE, timeout=e2e.SECONDS,
+        env=dict(os.environ, HOME=e2e.scratch()))  # nobody's preferences
     return done.stdout.decode()
 
 
