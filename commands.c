@@ -75,7 +75,7 @@ elapsed_ns(const struct probe *p)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec -
-	    p->started_ns;
+	       p->started_ns;
 }
 
 /* Commands that show counters --------------------------------------------- */
@@ -85,7 +85,7 @@ run_statistics(struct control_request *rq, void *arg)
 {
 	struct probe *p = arg;
 
-	if (!answered(p, rq, (struct meter_call) { .op = METER_STATS }))
+	if (!answered(p, rq, (struct meter_call){ .op = METER_STATS }))
 		return CONTROL_WAIT;
 	report_statistics(
 	    rq->out, rq->json, &p->call, p->exporter, elapsed_ns(p));
@@ -97,7 +97,7 @@ run_interfaces(struct control_request *rq, void *arg)
 {
 	struct probe *p = arg;
 
-	if (!answered(p, rq, (struct meter_call) { .op = METER_STATS }))
+	if (!answered(p, rq, (struct meter_call){ .op = METER_STATS }))
 		return CONTROL_WAIT;
 	report_interfaces(rq->out, rq->json, &p->call);
 	return CONTROL_DONE;
@@ -108,7 +108,7 @@ run_timeouts(struct control_request *rq, void *arg)
 {
 	struct probe *p = arg;
 
-	if (!answered(p, rq, (struct meter_call) { .op = METER_STATS }))
+	if (!answered(p, rq, (struct meter_call){ .op = METER_STATS }))
 		return CONTROL_WAIT;
 	report_timeouts(rq->out, rq->json, &p->call);
 	return CONTROL_DONE;
@@ -192,7 +192,7 @@ run_flows(struct control_request *rq, void *arg)
 	if (p->lister == NULL)
 		return fail(rq, "out of memory");
 	if (!answered(p, rq,
-		(struct meter_call) { .op = METER_LIST, .cursor = rq->cursor }))
+		(struct meter_call){ .op = METER_LIST, .cursor = rq->cursor }))
 		return CONTROL_WAIT;
 	list_flows(p, rq);
 	if (rq->cursor != 0)
@@ -204,8 +204,7 @@ run_flows(struct control_request *rq, void *arg)
 /* Commands that do something ----------------------------------------------- */
 
 static enum control_result
-run_call(
-    struct control_request *rq, struct probe *p, struct meter_call call)
+run_call(struct control_request *rq, struct probe *p, struct meter_call call)
 {
 	return answered(p, rq, call) ? done(rq) : CONTROL_WAIT;
 }
@@ -213,28 +212,26 @@ run_call(
 static enum control_result
 run_expire_all(struct control_request *rq, void *arg)
 {
-	return run_call(
-	    rq, arg, (struct meter_call) { .op = METER_EXPIRE_ALL });
+	return run_call(rq, arg, (struct meter_call){ .op = METER_EXPIRE_ALL });
 }
 
 static enum control_result
 run_delete_all(struct control_request *rq, void *arg)
 {
-	return run_call(
-	    rq, arg, (struct meter_call) { .op = METER_DELETE_ALL });
+	return run_call(rq, arg, (struct meter_call){ .op = METER_DELETE_ALL });
 }
 
 static enum control_result
 run_start_gather(struct control_request *rq, void *arg)
 {
-	return run_call(rq, arg,
-	    (struct meter_call) { .op = METER_GATHER, .gather = true });
+	return run_call(
+	    rq, arg, (struct meter_call){ .op = METER_GATHER, .gather = true });
 }
 
 static enum control_result
 run_stop_gather(struct control_request *rq, void *arg)
 {
-	return run_call(rq, arg, (struct meter_call) { .op = METER_GATHER });
+	return run_call(rq, arg, (struct meter_call){ .op = METER_GATHER });
 }
 
 /* set NAME=TIME, or as some write it, set timeout NAME=TIME. */

@@ -37,8 +37,8 @@ wait_for(pid_t child, int fd)
 	while (waitpid(child, &status, 0) == -1 && errno == EINTR)
 		continue;
 	_exit(WIFEXITED(status) && WEXITSTATUS(status) != 0
-		? WEXITSTATUS(status)
-		: EXIT_FAILURE);
+		  ? WEXITSTATUS(status)
+		  : EXIT_FAILURE);
 }
 
 int

@@ -15,19 +15,19 @@
 
 enum decode_status {
 	DECODE_OK,
-	DISCARD_LINK_TYPE,       /* no decoder for this link type */
-	DISCARD_SHORT_LINK,      /* ends inside the link-layer headers */
-	DISCARD_SHORT_IP,        /* ends inside the fixed IP header */
-	DISCARD_ARP,             /* ARP or RARP */
-	DISCARD_LLC,             /* 802.2 without an IP payload */
-	DISCARD_PPP_CONTROL,     /* LCP, IPCP, ..., PPPoE discovery */
-	DISCARD_MPLS_PAYLOAD,    /* labels, but neither IP nor Ethernet below */
-	DISCARD_WIFI_NOT_DATA,   /* 802.11 management, control, null data */
-	DISCARD_WIFI_PROTECTED,  /* 802.11 payload is encrypted */
-	DISCARD_ETHERTYPE,       /* any other network-layer protocol */
-	DISCARD_TOO_DEEP,        /* more tags, labels or headers than allowed */
-	DISCARD_IP_VERSION,      /* version field is neither 4 nor 6 */
-	DISCARD_IP_HEADER,       /* header length below 20, or above the length */
+	DISCARD_LINK_TYPE,      /* no decoder for this link type */
+	DISCARD_SHORT_LINK,     /* ends inside the link-layer headers */
+	DISCARD_SHORT_IP,       /* ends inside the fixed IP header */
+	DISCARD_ARP,            /* ARP or RARP */
+	DISCARD_LLC,            /* 802.2 without an IP payload */
+	DISCARD_PPP_CONTROL,    /* LCP, IPCP, ..., PPPoE discovery */
+	DISCARD_MPLS_PAYLOAD,   /* labels, but neither IP nor Ethernet below */
+	DISCARD_WIFI_NOT_DATA,  /* 802.11 management, control, null data */
+	DISCARD_WIFI_PROTECTED, /* 802.11 payload is encrypted */
+	DISCARD_ETHERTYPE,      /* any other network-layer protocol */
+	DISCARD_TOO_DEEP,       /* more tags, labels or headers than allowed */
+	DISCARD_IP_VERSION,     /* version field is neither 4 nor 6 */
+	DISCARD_IP_HEADER, /* header length below 20, or above the length */
 	DISCARD_IPV6_EXTENSIONS, /* more extension headers than allowed */
 	DECODE_STATUSES
 };
@@ -39,7 +39,7 @@ enum fragment_kind { FRAGMENT_NONE, FRAGMENT_FIRST, FRAGMENT_LATER };
 enum {
 	NOTE_SHORT_TRANSPORT = 1, /* ports cut off: accounted with ports 0 */
 	NOTE_FRAME_LENGTH = 2,    /* octets taken from the frame, since the IP
-	                             length was 0 or beyond the frame */
+				     length was 0 or beyond the frame */
 };
 
 /*
@@ -48,8 +48,8 @@ enum {
  * unless the link layer knows better).
  */
 struct packet {
-	uint64_t time_ns;  /* capture time; ns since 1970 UTC */
-	uint64_t clock_ns; /* timeline that never runs backwards */
+	uint64_t time_ns;         /* capture time; ns since 1970 UTC */
+	uint64_t clock_ns;        /* timeline that never runs backwards */
 	uint8_t src[16], dst[16]; /* network order; IPv4 in the first 4 */
 	uint32_t octets;          /* IP datagram: header and payload */
 	uint32_t fragment_id;
@@ -59,10 +59,10 @@ struct packet {
 	uint16_t vlan;      /* outermost VLAN identifier; 0 if untagged */
 	uint16_t ethertype; /* of the network layer, also of a discarded one */
 	uint8_t protocol;
-	uint8_t ip_version; /* 4 or 6 */
-	uint8_t tos;        /* type of service, or traffic class */
-	uint8_t fragment;   /* enum fragment_kind */
-	uint8_t notes;      /* NOTE_ bits */
+	uint8_t ip_version;             /* 4 or 6 */
+	uint8_t tos;                    /* type of service, or traffic class */
+	uint8_t fragment;               /* enum fragment_kind */
+	uint8_t notes;                  /* NOTE_ bits */
 	uint8_t src_mac[6], dst_mac[6]; /* zero where there are none */
 };
 

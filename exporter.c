@@ -31,14 +31,14 @@ struct collector {
 	const struct dialect *dialect;
 	struct template template[TEMPLATES];
 	struct message message;
-	uint64_t pending_ns;   /* when its first record was added */
-	uint64_t boot_ns;      /* whole seconds; 0 = not known yet */
-	uint64_t export_ns;    /* of the last message: never runs backwards */
+	uint64_t pending_ns; /* when its first record was added */
+	uint64_t boot_ns;    /* whole seconds; 0 = not known yet */
+	uint64_t export_ns;  /* of the last message: never runs backwards */
 	uint32_t sequence;
 	bool templates_due;
 	uint64_t templates_ns; /* sent last */
 	uint32_t messages_since_templates;
-	double pace;           /* datagrams that may leave now */
+	double pace; /* datagrams that may leave now */
 	bool told_unfit;
 	struct collector_stats stats;
 };
@@ -87,8 +87,7 @@ exporter_free(struct exporter *e)
 }
 
 static struct collector *
-collector_new(
-    const struct exporter *e, const struct collector_address *address)
+collector_new(const struct exporter *e, const struct collector_address *address)
 {
 	const struct transport_config config = {
 		.hop_limit = e->config.hop_limit,
@@ -101,8 +100,7 @@ collector_new(
 		return NULL;
 	c->dialect = dialect_for(e->config.version);
 	if (c->dialect->has_sets)
-		template_all(
-		    c->template, c->dialect->bit, e->config.with_mac);
+		template_all(c->template, c->dialect->bit, e->config.with_mac);
 	else
 		template_nf5(&c->template[0]);
 	c->templates_due = c->dialect->has_sets;
@@ -190,19 +188,19 @@ static bool
 templates_are_due(const struct exporter *e, const struct collector *c)
 {
 	uint64_t age_ns = e->now_ns > c->templates_ns
-	    ? e->now_ns - c->templates_ns
-	    : c->templates_ns - e->now_ns;
+			      ? e->now_ns - c->templates_ns
+			      : c->templates_ns - e->now_ns;
 
 	return c->dialect->has_sets &&
-	    (c->templates_due ||
-		age_ns >= e->config.template_seconds * NS_PER_S ||
-		c->messages_since_templates >= e->config.template_messages);
+	       (c->templates_due ||
+		   age_ns >= e->config.template_seconds * NS_PER_S ||
+		   c->messages_since_templates >= e->config.template_messages);
 }
 
 /* Let relative times of the record be told; moves the boot time if needed. */
 static void
-fit_boot_time(struct exporter *e, struct collector *c,
-    const struct flow_record *r)
+fit_boot_time(
+    struct exporter *e, struct collector *c, const struct flow_record *r)
 {
 	uint64_t end_ns = r->fwd.end_ns, from_ns = r->fwd.start_ns;
 
@@ -212,9 +210,10 @@ fit_boot_time(struct exporter *e, struct collector *c,
 	if (c->boot_ns == 0)
 		c->boot_ns = from_ns / NS_PER_S * NS_PER_S;
 	else if (end_ns < c->boot_ns || end_ns - c->boot_ns > UPTIME_MAX_NS ||
-	    !message_spans(&c->message, r)) {
+		 !message_spans(&c->message, r)) {
 		send_message(e, c, c->message.latest_ns);
-		c->boot_ns = end_ns > UPTIME_NEW_NS ? end_ns - UPTIME_NEW_NS : 0;
+		c->boot_ns =
+		    end_ns > UPTIME_NEW_NS ? end_ns - UPTIME_NEW_NS : 0;
 		if (from_ns < c->boot_ns)
 			c->boot_ns = from_ns;
 		c->boot_ns = c->boot_ns / NS_PER_S * NS_PER_S;
@@ -364,8 +363,8 @@ exporter_flush(struct exporter *e)
 static void
 refill_pace(struct exporter *e, uint64_t mono_ns)
 {
-	double more = (double)(mono_ns - e->pace_ns) / (double)NS_PER_S *
-	    e->config.rate;
+	double more =
+	    (double)(mono_ns - e->pace_ns) / (double)NS_PER_S * e->config.rate;
 
 	e->pace_ns = mono_ns;
 	for (size_t i = 0; i < e->ncollectors; i++) {
@@ -429,8 +428,8 @@ exporter_stats(
 	const struct collector *c = e->collector[i];
 
 	*stats = c->stats;
-	stats->waiting = (struct cargo) { c->message.records,
-		c->message.packets, c->message.octets };
+	stats->waiting = (struct cargo){ c->message.records, c->message.packets,
+		c->message.octets };
 	stats->transport = *transport_stats(c->transport);
 }
 

@@ -17,23 +17,23 @@ struct wake;        /* wake.h */
 struct exporter;
 
 struct exporter_config {
-	unsigned version;             /* 5, 9 or 10 */
-	uint32_t domain;              /* Observation Domain ID */
-	size_t mtu;                   /* octets of a datagram's payload */
-	uint32_t template_seconds;    /* refresh after this time; > 0 */
-	uint32_t template_messages;   /* ... or this many messages; > 0 */
-	bool with_mac;                /* MAC addresses in every record */
+	unsigned version;           /* 5, 9 or 10 */
+	uint32_t domain;            /* Observation Domain ID */
+	size_t mtu;                 /* octets of a datagram's payload */
+	uint32_t template_seconds;  /* refresh after this time; > 0 */
+	uint32_t template_messages; /* ... or this many messages; > 0 */
+	bool with_mac;              /* MAC addresses in every record */
 	uint32_t rate; /* datagrams a second to each collector; 0 = no cap */
-	bool replay;                  /* time comes from the records alone */
-	int hop_limit;                /* 0 = the system's */
+	bool replay;   /* time comes from the records alone */
+	int hop_limit; /* 0 = the system's */
 	const struct wake *wake;
 };
 
 /* What became of all flow halves, for one collector. */
 struct collector_stats {
-	uint64_t templates;        /* Template Records handed to the transport */
-	struct cargo waiting;      /* in the message being filled */
-	struct cargo unfit;        /* the format cannot tell: IPv6 in v5 */
+	uint64_t templates;   /* Template Records handed to the transport */
+	struct cargo waiting; /* in the message being filled */
+	struct cargo unfit;   /* the format cannot tell: IPv6 in v5 */
 	struct transport_stats transport; /* sent, and lost */
 };
 

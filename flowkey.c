@@ -72,7 +72,7 @@ fold(uint64_t a, uint64_t b)
 	uint64_t mid2 = al * bh + (uint32_t)mid;
 
 	return (mid2 << 32 | (uint32_t)low) ^
-	    (ah * bh + (mid >> 32) + (mid2 >> 32));
+	       (ah * bh + (mid >> 32) + (mid2 >> 32));
 #endif
 }
 

@@ -22,9 +22,9 @@
 #include "flowtrack.h"
 #include "treetype.h"
 
-#define BURST 32      /* packets whose memory is fetched ahead together */
-#define TICK_MS 128U  /* width of a wheel slot */
-#define SLOTS 2048U   /* one turn of the wheel is about 4 minutes */
+#define BURST 32     /* packets whose memory is fetched ahead together */
+#define TICK_MS 128U /* width of a wheel slot */
+#define SLOTS 2048U  /* one turn of the wheel is about 4 minutes */
 #define TURN_MS (TICK_MS * SLOTS)
 #define VICTIM_SHARE 32U     /* a scan finds max_flows / 32 victims */
 #define EXPIRE_PER_PACKET 32 /* flows ended in passing by one packet */
@@ -76,11 +76,11 @@ struct flowtrack {
 
 	uint32_t *bucket; /* roots */
 	uint32_t bucket_mask;
-	struct tree_node *node; /* [i] links flow i */
-	struct flow *flow;      /* [1] to [max_flows] */
+	struct tree_node *node;   /* [i] links flow i */
+	struct flow *flow;        /* [1] to [max_flows] */
 	struct flow_ether *ether; /* the same, at KEY_ETHER; else NULL */
-	uint32_t free;          /* list of entries that were used before */
-	uint32_t fresh;         /* entries from here on never were */
+	uint32_t free;            /* list of entries that were used before */
+	uint32_t fresh;           /* entries from here on never were */
 
 	uint64_t clock_ns;    /* newest time seen */
 	uint64_t clock_ms_ns; /* ... below this, now_ms holds */
@@ -88,7 +88,8 @@ struct flowtrack {
 	uint32_t now_ms;
 	uint32_t wheel_ms;  /* the slot that is due next ends here */
 	uint32_t expint_ms; /* the wheel turns next at this time */
-	uint32_t wheel[SLOTS]; /* first flow of each slot; its prev is the last */
+	uint32_t
+	    wheel[SLOTS]; /* first flow of each slot; its prev is the last */
 
 	struct victim *victim; /* oldest first */
 	uint32_t victims, victim_next, victims_max;
@@ -100,8 +101,8 @@ static int
 compare_flows(const void *arg, uint32_t a, uint32_t b)
 {
 	const struct flowtrack *ft = arg;
-	int order = memcmp(
-	    &ft->flow[a].key, &ft->flow[b].key, sizeof(struct flow_key));
+	int order =
+	    memcmp(&ft->flow[a].key, &ft->flow[b].key, sizeof(struct flow_key));
 
 	if (order == 0 && ft->ether != NULL)
 		order = memcmp(
@@ -153,7 +154,7 @@ flowtrack_new(
 		errno = ENOMEM;
 		return NULL;
 	}
-	ft->tree = (struct tree_type) { ft->node, compare_flows, ft };
+	ft->tree = (struct tree_type){ ft->node, compare_flows, ft };
 	flow_hash_seed(&ft->seed);
 	return ft;
 }
@@ -175,7 +176,7 @@ size_t
 flowtrack_octets_per_flow(void)
 {
 	return sizeof(struct flow) + sizeof(struct tree_node) +
-	    sizeof(uint32_t) + sizeof(struct victim) / VICTIM_SHARE;
+	       sizeof(uint32_t) + sizeof(struct victim) / VICTIM_SHARE;
 }
 
 /* Time ------------------------------------------------------------------ */
@@ -263,7 +264,7 @@ wheel_place(struct flowtrack *ft, uint32_t i)
 static void
 fill_half(struct flow_half *out, const struct flow *f, int side)
 {
-	*out = (struct flow_half) {
+	*out = (struct flow_half){
 		.packets = f->half[side].packets,
 		.octets = f->half[side].octets,
 		.start_ns = f->half[side].start_ns,
@@ -274,8 +275,7 @@ fill_half(struct flow_half *out, const struct flow *f, int side)
 }
 
 static void
-fill_record(
-    const struct flowtrack *ft, uint32_t i, enum flow_end why,
+fill_record(const struct flowtrack *ft, uint32_t i, enum flow_end why,
     struct flow_record *r)
 {
 	const struct flow *f = &ft->flow[i];
@@ -344,8 +344,8 @@ static enum flow_end
 idle_reason(const struct flow *f)
 {
 	return f->timeout == TIMEOUT_TCP_FIN || f->timeout == TIMEOUT_TCP_RST
-	    ? FLOW_END_FLOW
-	    : FLOW_END_IDLE;
+		   ? FLOW_END_FLOW
+		   : FLOW_END_IDLE;
 }
 
 /* Entries --------------------------------------------------------------- */
@@ -648,8 +648,8 @@ find_flow(const struct flowtrack *ft, const struct probe *q)
 		int order = (q->tag > n->tag) - (q->tag < n->tag);
 
 		if (order == 0)
-			order = memcmp(&q->key, &ft->flow[i].key,
-			    sizeof(struct flow_key));
+			order = memcmp(
+			    &q->key, &ft->flow[i].key, sizeof(struct flow_key));
 		if (order == 0 && ft->ether != NULL)
 			order = memcmp(&q->ether, &ft->ether[i],
 			    sizeof(struct flow_ether));
@@ -699,14 +699,13 @@ end_record_before(
 {
 	struct flow *f = &ft->flow[i];
 	bool opens = (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
-	    idle_reason(f) == FLOW_END_FLOW;
+		     idle_reason(f) == FLOW_END_FLOW;
 
 	if (is_idle(ft, f) || opens) {
 		report(ft, i, idle_reason(f));
 		begin_flow(ft, i, p, down);
-	} else if (is_too_old(ft, f) ||
-	    f->half[down != f->from].octets >
-		ft->config.octets_max - p->octets) {
+	} else if (is_too_old(ft, f) || f->half[down != f->from].octets >
+					    ft->config.octets_max - p->octets) {
 		report(ft, i, FLOW_END_ACTIVE);
 	}
 	if (!carries(f)) { /* a record begins: it has its own deadlines */
@@ -779,10 +778,10 @@ probe_burst(struct flowtrack *ft, const struct packet *p, size_t n,
 		struct probe *q = &probe[j];
 		uint64_t hash;
 
-		q->down = flow_key_make(
-		    &q->key, &q->ether, ft->config.key, &p[j]);
-		hash = flow_hash(&ft->seed, &q->key,
-		    ft->ether == NULL ? NULL : &q->ether);
+		q->down =
+		    flow_key_make(&q->key, &q->ether, ft->config.key, &p[j]);
+		hash = flow_hash(
+		    &ft->seed, &q->key, ft->ether == NULL ? NULL : &q->ether);
 		q->tag = (uint32_t)hash;
 		q->bucket = bucket_of(ft, hash);
 		__builtin_prefetch(q->bucket);
@@ -834,8 +833,8 @@ flowtrack_list(const struct flowtrack *ft, uint32_t *cursor,
 		if (!(ft->flow[i].state & USED) || !carries(&ft->flow[i]))
 			continue;
 		fill_record(ft, i, FLOW_END_NONE, &rec[n]);
-		rec[n].ended_ns = max_u64(ft->time_ns,
-		    max_u64(rec[n].fwd.end_ns, rec[n].rev.end_ns));
+		rec[n].ended_ns = max_u64(
+		    ft->time_ns, max_u64(rec[n].fwd.end_ns, rec[n].rev.end_ns));
 		n++;
 	}
 	*cursor = i < ft->fresh ? i : 0;

@@ -60,18 +60,18 @@ struct flowtrack_config {
 
 /* What the cache counted since it was made. */
 struct flowtrack_stats {
-	uint64_t packets, octets;        /* accounted */
-	uint64_t flows;                  /* entries made */
-	uint64_t ended[FLOW_ENDS];       /* records reported, by reason */
-	uint64_t ended_packets;          /* in records reported */
+	uint64_t packets, octets;  /* accounted */
+	uint64_t flows;            /* entries made */
+	uint64_t ended[FLOW_ENDS]; /* records reported, by reason */
+	uint64_t ended_packets;    /* in records reported */
 	uint64_t ended_octets;
-	uint64_t deleted_flows;          /* thrown away by SWEEP_DELETE */
+	uint64_t deleted_flows; /* thrown away by SWEEP_DELETE */
 	uint64_t deleted_packets;
 	uint64_t deleted_octets;
 	uint64_t protocol_packets[256];
 	uint64_t protocol_octets[256];
 	uint64_t protocol_flows[256];
-	uint32_t active, active_max;     /* entries in use now, and at most */
+	uint32_t active, active_max; /* entries in use now, and at most */
 };
 
 /* Receives each ended flow. rec is borrowed: copy what must outlive it. */

@@ -29,13 +29,13 @@ enum {
 enum shape { SHAPE_NUMBER, SHAPE_V4, SHAPE_V6, SHAPE_MAC, SHAPE_TIME };
 
 struct ie {
-	uint16_t id;       /* IANA Information Element number; 0: zeroes */
-	uint8_t len;       /* octets on the wire */
-	uint8_t dialects;  /* DIALECT_ bits */
-	uint8_t has;       /* HAS_ bits, all needed */
-	uint8_t shape;     /* enum shape */
-	uint16_t off;      /* the field inside struct flow_record ... */
-	uint8_t size;      /* ... and its octets */
+	uint16_t id;      /* IANA Information Element number; 0: zeroes */
+	uint8_t len;      /* octets on the wire */
+	uint8_t dialects; /* DIALECT_ bits */
+	uint8_t has;      /* HAS_ bits, all needed */
+	uint8_t shape;    /* enum shape */
+	uint16_t off;     /* the field inside struct flow_record ... */
+	uint8_t size;     /* ... and its octets */
 	void (*put)(uint8_t *at, const struct ie *, const void *field,
 	    uint64_t boot_ns);
 	const char *name;
@@ -190,8 +190,8 @@ static unsigned
 flavour_has(unsigned flavour)
 {
 	return (flavour & FLAVOUR_V6 ? HAS_V6 : HAS_V4) |
-	    (flavour & FLAVOUR_ICMP ? HAS_ICMP : 0U) |
-	    (flavour & FLAVOUR_VLAN ? HAS_VLAN : 0U);
+	       (flavour & FLAVOUR_ICMP ? HAS_ICMP : 0U) |
+	       (flavour & FLAVOUR_VLAN ? HAS_VLAN : 0U);
 }
 
 void
@@ -200,7 +200,7 @@ template_all(struct template t[TEMPLATES], enum dialect_bit bit, bool with_mac)
 	for (unsigned i = 0; i < TEMPLATES; i++) {
 		unsigned has = flavour_has(i) | (with_mac ? HAS_MAC : 0U);
 
-		t[i] = (struct template) { .id = (uint16_t)(256 + i) };
+		t[i] = (struct template){ .id = (uint16_t)(256 + i) };
 		for (size_t row = 0; row < ROWS(ie_table); row++)
 			if ((ie_table[row].dialects & bit) &&
 			    !(ie_table[row].has & ~has))
@@ -211,7 +211,7 @@ template_all(struct template t[TEMPLATES], enum dialect_bit bit, bool with_mac)
 void
 template_nf5(struct template *t)
 {
-	*t = (struct template) { .id = 0 };
+	*t = (struct template){ .id = 0 };
 	for (size_t row = 0; row < ROWS(nf5_table); row++)
 		template_row(t, &nf5_table[row]);
 }
@@ -220,8 +220,8 @@ unsigned
 template_flavour(const struct flow_record *r)
 {
 	return (r->ip_version == 6 ? FLAVOUR_V6 : 0U) |
-	    (protocol_is_icmp(r->protocol) ? FLAVOUR_ICMP : 0U) |
-	    (r->vlan != 0 ? FLAVOUR_VLAN : 0U);
+	       (protocol_is_icmp(r->protocol) ? FLAVOUR_ICMP : 0U) |
+	       (r->vlan != 0 ? FLAVOUR_VLAN : 0U);
 }
 
 void

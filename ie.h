@@ -26,7 +26,8 @@ struct ie;
  * A Template: which Information Elements a Data Record has, in which order.
  * `id` is the Template ID (256 and up), or 0 where the format has none.
  */
-struct template {
+struct template
+{
 	uint16_t id;
 	uint16_t nfields;
 	uint16_t record_len; /* octets of a Data Record */
@@ -43,8 +44,7 @@ enum { FLAVOUR_V6 = 1, FLAVOUR_ICMP = 2, FLAVOUR_VLAN = 4, TEMPLATES = 8 };
  * Fill the TEMPLATES templates of a dialect (DIALECT_NF9 or DIALECT_IPFIX),
  * with MAC addresses if asked for.
  */
-void template_all(
-    struct template[TEMPLATES], enum dialect_bit, bool with_mac);
+void template_all(struct template[TEMPLATES], enum dialect_bit, bool with_mac);
 
 /* Fill the fixed record layout of NetFlow v5, 48 octets. */
 void template_nf5(struct template *);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "text.h"
 
 #define LINE_LEN 1024 /* octets of a line; what is longer is cut */
 
@@ -42,53 +43,11 @@ log_debugging(void)
 	return atomic_load(&debugging);
 }
 
-/*
- * Return how many octets the printable character at s takes (RFC 3629 s4),
- * or 0 if there is none: a control character, or not UTF-8.  The final NUL
- * ends every sequence that is cut short.
- */
-static size_t
-printable(const unsigned char *s)
-{
-	/* clang-format off */
-	static const struct {
-		unsigned char first, last; /* of the leading octet */
-		unsigned char low, high;   /* of the second */
-		unsigned char len;
-	} shape[] = {
-		{ 0x20, 0x7e, 0x00, 0xff, 1 },
-		{ 0xc2, 0xc2, 0xa0, 0xbf, 2 }, /* without the C1 controls */
-		{ 0xc3, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, /* without the surrogates */
-		{ 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-	/* clang-format on */
-
-	for (size_t i = 0; i < sizeof(shape) / sizeof(shape[0]); i++) {
-		if (s[0] < shape[i].first || s[0] > shape[i].last)
-			continue;
-		for (size_t k = 1; k < shape[i].len; k++) {
-			unsigned char low = k == 1 ? shape[i].low : 0x80;
-			unsigned char high = k == 1 ? shape[i].high : 0xbf;
-
-			if (s[k] < low || s[k] > high)
-				return 0;
-		}
-		return shape[i].len;
-	}
-	return 0;
-}
-
 static void
 sanitise(char *text)
 {
 	while (*text != '\0') {
-		size_t len = printable((const unsigned char *)text);
+		size_t len = text_printable((const unsigned char *)text);
 
 		if (len == 0)
 			*text = '?';

@@ -74,7 +74,7 @@ reserve(struct message *m, uint16_t id, size_t len)
 		return len > wb_room(&m->w) ? -1 : 0;
 	if (m->set_at != 0)
 		pad = (SET_ALIGN - (wb_len(&m->w) - m->set_at) % SET_ALIGN) %
-		    SET_ALIGN;
+		      SET_ALIGN;
 	if (pad + SET_HEADER_LEN + len > wb_room(&m->w))
 		return -1;
 	close_set(m);
@@ -96,8 +96,8 @@ message_template(struct message *m, const struct template *t)
 }
 
 int
-message_record(struct message *m, const struct template *t,
-    const struct flow_record *r)
+message_record(
+    struct message *m, const struct template *t, const struct flow_record *r)
 {
 	const struct dialect *d = m->dialect;
 
@@ -118,8 +118,8 @@ bool
 message_spans(const struct message *m, const struct flow_record *r)
 {
 	return !m->dialect->relative_times ||
-	    (r->fwd.start_ns >= m->boot_ns &&
-		r->fwd.end_ns - m->boot_ns < UINT32_MAX * NS_PER_MS);
+	       (r->fwd.start_ns >= m->boot_ns &&
+		   r->fwd.end_ns - m->boot_ns < UINT32_MAX * NS_PER_MS);
 }
 
 void

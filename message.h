@@ -44,10 +44,10 @@ const struct dialect *dialect_for(unsigned version);
 struct message {
 	const struct dialect *dialect;
 	struct wbuf w;
-	uint32_t sequence; /* of this message, as the dialect counts */
-	uint32_t domain;   /* Observation Domain ID, source id, engine id */
-	uint64_t boot_ns;  /* origin of sysUptime; whole milliseconds */
-	uint64_t time_ns;  /* when it leaves */
+	uint32_t sequence;  /* of this message, as the dialect counts */
+	uint32_t domain;    /* Observation Domain ID, source id, engine id */
+	uint64_t boot_ns;   /* origin of sysUptime; whole milliseconds */
+	uint64_t time_ns;   /* when it leaves */
 	uint64_t latest_ns; /* newest flow end in it */
 	uint32_t records;   /* Data Records in it */
 	uint32_t templates; /* Template Records in it */
@@ -67,8 +67,8 @@ bool message_empty(const struct message *);
 int message_template(struct message *, const struct template *);
 
 /* Append a Data Record.  0, or -1 if it does not fit (nothing changed). */
-int message_record(struct message *, const struct template *,
-    const struct flow_record *);
+int message_record(
+    struct message *, const struct template *, const struct flow_record *);
 
 /*
  * Whether relative times of the record (v5, v9) can be told from the

@@ -30,7 +30,7 @@
 /* A ring block is handed over after the capture timeout at the latest. */
 #define DRAIN_NS (CAPTURE_DRAIN_MS * NS_PER_MS)
 #define DRAIN_MAX_NS (NS_PER_S / 2) /* under load */
-#define FLUSH_NS (4 * NS_PER_S)  /* live: the last flows wait so long */
+#define FLUSH_NS (4 * NS_PER_S)     /* live: the last flows wait so long */
 
 /* One interface, or the files, and what was last said of it. */
 struct source {
@@ -157,12 +157,12 @@ copy_stats(const struct meter *m, struct meter_stats *s)
 	s->capture = m->closed;
 	for (size_t i = 0; i < m->nsources; i++)
 		if (m->source[i].capture != NULL)
-			capture_stats_add(&s->capture,
-			    capture_stats(m->source[i].capture));
+			capture_stats_add(
+			    &s->capture, capture_stats(m->source[i].capture));
 	s->track = *flowtrack_stats(m->track);
 	s->gathering = m->gathering;
-	memcpy(s->timeout_ms, m->config.track.timeout_ms,
-	    sizeof(s->timeout_ms));
+	memcpy(
+	    s->timeout_ms, m->config.track.timeout_ms, sizeof(s->timeout_ms));
 }
 
 static void
@@ -290,8 +290,8 @@ read_interface(struct meter *m, struct source *s, uint64_t now_ns)
 	case CAPTURE_IDLE:
 		return false;
 	default:
-		log_warn("%s; waiting for it to return",
-		    capture_error(s->capture));
+		log_warn(
+		    "%s; waiting for it to return", capture_error(s->capture));
 		s->lost = true;
 		s->retry_ns = now_ns + REOPEN_NS;
 		return false;
@@ -315,14 +315,14 @@ wait_live(struct meter *m, int timeout_ms)
 	struct pollfd pfd[METER_SOURCES_MAX + 1];
 	nfds_t n = 0;
 
-	pfd[n++] = (struct pollfd) { wake_fd(&m->in), POLLIN, 0 };
+	pfd[n++] = (struct pollfd){ wake_fd(&m->in), POLLIN, 0 };
 	for (size_t i = 0; i < m->nsources; i++) {
 		const struct capture *c = m->source[i].capture;
 		int limit_ms = capture_poll_ms(c);
 
 		if (m->source[i].lost)
 			continue;
-		pfd[n++] = (struct pollfd) { capture_fd(c), POLLIN, 0 };
+		pfd[n++] = (struct pollfd){ capture_fd(c), POLLIN, 0 };
 		if (limit_ms >= 0 && limit_ms < timeout_ms)
 			timeout_ms = limit_ms;
 	}
@@ -404,7 +404,7 @@ read_file(struct meter *m, struct capture *c)
 	enum capture_result result = CAPTURE_MORE;
 
 	while (result == CAPTURE_MORE &&
-	    !atomic_load_explicit(&m->stop, memory_order_relaxed)) {
+	       !atomic_load_explicit(&m->stop, memory_order_relaxed)) {
 		result = capture_read(c, 0, meter_burst, m);
 		atomic_store_explicit(
 		    &m->permille, capture_permille(c), memory_order_relaxed);
@@ -425,8 +425,8 @@ run_files(struct meter *m)
 	char errbuf[CAPTURE_ERROR_LEN];
 
 	for (size_t i = 0; i < m->paths; i++) {
-		struct capture *next = capture_open_file(m->path[i], 0,
-		    &m->capture_config, &waiter, errbuf);
+		struct capture *next = capture_open_file(
+		    m->path[i], 0, &m->capture_config, &waiter, errbuf);
 
 		if (atomic_load_explicit(&m->stop, memory_order_relaxed)) {
 			capture_close(next);
@@ -509,8 +509,8 @@ make(const struct meter_config *config, const struct wake *out)
 }
 
 struct meter *
-meter_new(const struct meter_config *config, struct capture **capture,
-    size_t n, const struct wake *out)
+meter_new(const struct meter_config *config, struct capture **capture, size_t n,
+    const struct wake *out)
 {
 	struct meter *m = NULL;
 

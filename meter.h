@@ -44,8 +44,8 @@ struct meter_stats {
 	uint64_t ring_lost_packets;
 	uint64_t ring_lost_octets;
 	uint32_t timeout_ms[TIMEOUTS];
-	uint64_t time_ns;            /* capture time of the newest packet */
-	uint64_t first_ns;           /* ... and of the first; 0 = none yet */
+	uint64_t time_ns;  /* capture time of the newest packet */
+	uint64_t first_ns; /* ... and of the first; 0 = none yet */
 	bool gathering;
 };
 
@@ -65,7 +65,7 @@ struct meter_call {
 	/* arguments */
 	uint32_t timeouts; /* METER_SET_TIMEOUT: 1 << enum flow_timeout each */
 	uint32_t timeout_ms;
-	bool gather;       /* METER_GATHER */
+	bool gather;     /* METER_GATHER */
 	uint32_t cursor; /* METER_LIST: in and out; 0 to begin, 0 at the end */
 	/* answers */
 	struct meter_stats stats;

@@ -17,6 +17,7 @@
 #include "meter.h"
 #include "printer.h"
 #include "report.h"
+#include "text.h"
 
 #define NAME_LEN 320        /* above a collector's host and port */
 #define VALUE_LEN 24        /* above 2^64 in decimal */
@@ -215,71 +216,6 @@ value_of(const struct counter *c, const void *base)
 	return narrow;
 }
 
-/*
- * Octets of the printable character at s (RFC 3629 s3); 0 if there is none: a
- * control character, or not UTF-8.  A final NUL ends any sequence.
- */
-static size_t
-printable(const unsigned char *s)
-{
-	/* By the five highest bits of the first octet. */
-	static const char lengths[] = "00001111111111110000000022223340";
-	static const uint32_t least[] = { 0, 0x20, 0xa0, 0x800, 0x10000 };
-	size_t n = (size_t)(lengths[s[0] >> 3] - '0');
-	uint32_t code = n == 1 ? s[0] : s[0] & 0x7fU >> n;
-
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (s[i] & 0x3fU);
-	}
-	if (code < least[n] || code == 0x7f || code > 0x10ffff)
-		return 0;
-	return code >= 0xd800 && code <= 0xdfff ? 0 : n;
-}
-
-/* Write text as a JSON string (RFC 8259 s7): always valid UTF-8. */
-static void
-json_string(FILE *out, const char *text)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	size_t n;
-
-	putc('"', out);
-	for (; *s != '\0'; s += n > 0 ? n : 1) {
-		n = printable(s);
-		if (n == 0)
-			fprintf(out, "\\u%04x", *s < 0x80 ? *s : 0xfffdU);
-		else if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else
-			fwrite(s, 1, n, out);
-	}
-	putc('"', out);
-}
-
-/* Copy text for people: what is not a printable character becomes '?'. */
-static void
-clean(char *buf, size_t len, const char *text)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	size_t used = 0;
-
-	while (*s != '\0') {
-		size_t n = printable(s), step = n > 0 ? n : 1;
-
-		if (used + step >= len)
-			break;
-		if (n == 0)
-			buf[used] = '?';
-		else
-			memcpy(buf + used, s, n);
-		used += step;
-		s += step;
-	}
-	buf[used] = '\0';
-}
-
 /* Characters, not octets, of clean text: what it takes in a column. */
 static int
 columns_of(const char *text)
@@ -309,7 +245,7 @@ member(struct sheet *s, const char *key)
 	if (s->more)
 		putc(',', s->out);
 	if (key != NULL) {
-		json_string(s->out, key);
+		text_json(s->out, key);
 		putc(':', s->out);
 	}
 	s->more = true;
@@ -383,7 +319,7 @@ static void
 put_string(struct sheet *s, const char *key, const char *value)
 {
 	member(s, key);
-	json_string(s->out, value);
+	text_json(s->out, value);
 }
 
 static void
@@ -422,7 +358,7 @@ fit_words(struct layout *lay, const char *raw_name, const char *const *word)
 {
 	char name[NAME_LEN];
 
-	clean(name, sizeof(name), raw_name);
+	text_clean(name, sizeof(name), raw_name);
 	widen(&lay->name, columns_of(name));
 	for (int w = 0; w < WORDS_MAX && word[w] != NULL; w++)
 		widen(&lay->word[w], columns_of(word[w]));
@@ -462,7 +398,7 @@ put_words(struct sheet *s, const struct layout *lay, const char *raw_name,
 {
 	char name[NAME_LEN];
 
-	clean(name, sizeof(name), raw_name);
+	text_clean(name, sizeof(name), raw_name);
 	line(s);
 	fprintf(s->out, "%s%*s", name, lay->name - columns_of(name), "");
 	for (int w = 0; w < WORDS_MAX && word[w] != NULL; w++)

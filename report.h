@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-struct exporter;    /* exporter.h */
-struct meter_call;  /* meter.h: answered METER_STATS, or final */
+struct exporter;   /* exporter.h */
+struct meter_call; /* meter.h: answered METER_STATS, or final */
 
 /* All counters, both sides of the account, so that they can be added up. */
 void report_statistics(FILE *, bool json, const struct meter_call *,

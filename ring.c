@@ -19,7 +19,8 @@ struct ring {
 	uint32_t mask;
 	_Alignas(CACHE_LINE) atomic_uint_least32_t head; /* records ever put */
 	uint32_t tail_seen;
-	_Alignas(CACHE_LINE) atomic_uint_least32_t tail; /* records ever taken */
+	_Alignas(
+	    CACHE_LINE) atomic_uint_least32_t tail; /* records ever taken */
 	uint32_t head_seen;
 };
 
@@ -34,7 +35,7 @@ ring_new(uint32_t entries)
 	r = aligned_alloc(CACHE_LINE, sizeof(*r));
 	if (r == NULL)
 		return NULL;
-	*r = (struct ring) { .mask = size - 1 };
+	*r = (struct ring){ .mask = size - 1 };
 	r->slot = calloc(size, sizeof(*r->slot));
 	if (r->slot == NULL) {
 		free(r);

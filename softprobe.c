@@ -29,8 +29,8 @@
 #define EXIT_USAGE 2
 #define RING_RECORDS_MIN 1024U
 #define RING_RECORDS_MAX 16384U
-#define TURN_MS 200          /* the loop looks around so often */
-#define FETCH_MAX 4096       /* records exported in one turn */
+#define TURN_MS 200               /* the loop looks around so often */
+#define FETCH_MAX 4096            /* records exported in one turn */
 #define SETTLE_NS (30 * NS_PER_S) /* a replay waits so long for names */
 #define HURRY_NS (3 * NS_PER_S)   /* after a stop the pace is lifted */
 #define PENDING_NS (1 * NS_PER_S) /* the last datagrams wait so long */
@@ -223,7 +223,7 @@ may_export(const struct probe *p, uint32_t used, uint64_t mono_ns)
 		return true;
 	/* Live, the default pace gives way before records are lost. */
 	return !p->config.replay && !p->config.rate_given &&
-	    used > ring_capacity(ring) / 2;
+	       used > ring_capacity(ring) / 2;
 }
 
 static void
@@ -288,7 +288,7 @@ sleep_until(struct probe *p, struct pollfd pfd[POLL_MAX], int timeout_ms)
 {
 	size_t n = 1, ncontrol = 0;
 
-	pfd[0] = (struct pollfd) { wake_fd(&p->wake), POLLIN, 0 };
+	pfd[0] = (struct pollfd){ wake_fd(&p->wake), POLLIN, 0 };
 	if (p->control != NULL)
 		ncontrol = control_pollfds(p->control, pfd + n);
 	n += ncontrol;
@@ -297,7 +297,7 @@ sleep_until(struct probe *p, struct pollfd pfd[POLL_MAX], int timeout_ms)
 		int fd = transport_poll_fd(exporter_transport(p->exporter, i));
 
 		if (fd != -1)
-			pfd[n++] = (struct pollfd) { fd, POLLOUT, 0 };
+			pfd[n++] = (struct pollfd){ fd, POLLOUT, 0 };
 	}
 	if (poll(pfd, (nfds_t)n, timeout_ms) <= 0)
 		for (size_t i = 0; i < n; i++)
@@ -372,8 +372,7 @@ run(struct probe *p)
 		ended = meter_ended(p->meter);
 		mono_ns = clock_ns(CLOCK_MONOTONIC);
 		if (p->exporter != NULL && !p->config.replay)
-			exporter_clock(
-			    p->exporter, clock_ns(CLOCK_REALTIME));
+			exporter_clock(p->exporter, clock_ns(CLOCK_REALTIME));
 		serve_signals(p);
 		if (p->control != NULL)
 			control_serve(p->control, pfd + 1, ncontrol, mono_ns);
@@ -388,8 +387,7 @@ run(struct probe *p)
 		check_output(p, &result);
 		hurry(p, mono_ns, &stopping_ns);
 		draw_progress(p, mono_ns, &drawn_ns);
-		timeout_ms =
-		    ring_used(meter_ring(p->meter)) > 0 ? 1 : TURN_MS;
+		timeout_ms = ring_used(meter_ring(p->meter)) > 0 ? 1 : TURN_MS;
 	}
 	clear_progress(drawn_ns, p->started_ns);
 	return result;
@@ -404,8 +402,8 @@ settle(struct probe *p)
 	struct pollfd pfd[POLL_MAX];
 
 	while (p->exporter != NULL && p->config.replay &&
-	    !exporter_settled(p->exporter) && mono_ns < end_ns &&
-	    stop_signals == 0) {
+	       !exporter_settled(p->exporter) && mono_ns < end_ns &&
+	       stop_signals == 0) {
 		sleep_until(p, pfd, TURN_MS);
 		mono_ns = clock_ns(CLOCK_MONOTONIC);
 		exporter_tick(p->exporter, mono_ns);
@@ -504,8 +502,8 @@ start(struct probe *p)
 	}
 	settle(p);
 	if (meter_start(p->meter) == -1) {
-		log_error("cannot start the metering thread: %s",
-		    strerror(errno));
+		log_error(
+		    "cannot start the metering thread: %s", strerror(errno));
 		return -1;
 	}
 	return 0;

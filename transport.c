@@ -40,10 +40,10 @@ struct transport {
 	enum transport_state state;
 	int fd;
 	struct resolver *resolver;
-	bool settled;      /* the first look-up has an outcome */
-	bool complained;   /* about not being reachable */
-	bool refused;      /* ICMP unreachable came, and nothing better since */
-	uint64_t refused_ns;  /* when it was last seen by transport_tick */
+	bool settled;    /* the first look-up has an outcome */
+	bool complained; /* about not being reachable */
+	bool refused;    /* ICMP unreachable came, and nothing better since */
+	uint64_t refused_ns; /* when it was last seen by transport_tick */
 	uint64_t refusals_seen;
 	uint64_t retry_ns, retry_after_ns;
 	struct waiting queue[QUEUE_LEN];
@@ -72,11 +72,11 @@ set_hop_limit(int fd, int family, int hops)
 	if (family == AF_INET6)
 		return setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops,
 			   sizeof(hops)) |
-		    setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops,
-			sizeof(hops));
+		       setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops,
+			   sizeof(hops));
 	return setsockopt(fd, IPPROTO_IP, IP_TTL, &hops, sizeof(hops)) |
-	    setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &hops8,
-		sizeof(hops8));
+	       setsockopt(
+		   fd, IPPROTO_IP, IP_MULTICAST_TTL, &hops8, sizeof(hops8));
 }
 
 /* A connected socket to one address, or -1 with errno. */
@@ -84,7 +84,7 @@ static int
 connect_to(const struct transport *t, const struct addrinfo *ai)
 {
 	int error, fd = socket(ai->ai_family,
-	    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		       SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd == -1)
 		return -1;

@@ -24,9 +24,9 @@ struct collector_address {
 };
 
 struct transport_config {
-	int hop_limit;            /* 1 to 255; 0 = the system's */
-	size_t mtu;               /* octets of the largest datagram */
-	const struct wake *wake;  /* rung when a look-up has an answer */
+	int hop_limit;           /* 1 to 255; 0 = the system's */
+	size_t mtu;              /* octets of the largest datagram */
+	const struct wake *wake; /* rung when a look-up has an answer */
 };
 
 /* What the Data Records in a datagram account for. */
@@ -38,10 +38,10 @@ struct cargo {
 struct transport_stats {
 	uint64_t datagrams, octets; /* taken by the kernel */
 	struct cargo sent;
-	uint64_t dropped;           /* datagrams that could not be sent */
+	uint64_t dropped; /* datagrams that could not be sent */
 	struct cargo lost;
-	uint64_t refused;           /* ICMP unreachable came back */
-	uint64_t errors;            /* other send errors */
+	uint64_t refused; /* ICMP unreachable came back */
+	uint64_t errors;  /* other send errors */
 };
 
 /*

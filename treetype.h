@@ -19,7 +19,7 @@
 
 #define TREE_INDEX_MAX UINT32_C(0x7fffffff)
 #define TREE_RED UINT32_C(0x80000000) /* kept in link[0] */
-#define TREE_DEPTH_MAX 64 /* > 2 log2(TREE_INDEX_MAX + 1) + 1 */
+#define TREE_DEPTH_MAX 64             /* > 2 log2(TREE_INDEX_MAX + 1) + 1 */
 
 struct tree_node {
 	uint32_t link[2]; /* lower, higher */

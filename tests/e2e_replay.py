@@ -8,8 +8,11 @@ have; damaged, hostile and endless files; times; the command line.
 """
 import gzip
 import os
+import pty
 import random
+import re
 import signal
+import socket
 import struct
 import subprocess
 import time
@@ -640,6 +643,45 @@ def help_and_version():
             check("%s shows %s" % (option, word), word in text)
 
 
+def summary():
+    text = probe("--json", "-r", e2e.capture("zeek__wikipedia.pcap")).err
+    for word in ("octets received", "flows created", "ignored", "arp",
+            "records ended", "protocol", "packets/s"):
+        check("the summary tells: " + word, word in text, text)
+    equal("the named reasons add up to the ignored packets", sum(int(n) for n
+        in re.findall(r"^ignored (?!packets)\S+: (\d+)$", text, re.M)), 10)
+    quiet = probe("--json", "--quiet", "-r",
+        e2e.capture("zeek__wikipedia.pcap"))
+    equal("--quiet: no summary", quiet.err, "")
+
+
+def progress():
+    """Drawn on a terminal and nowhere else."""
+    terminal, end = pty.openpty()
+    many = written("many.pcap", pcap([(at(n * 0.001), eth(udp4(n)))
+        for n in range(9000)]))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        args = ["-r", many, "-m", "100", "--mtu", "512", "--export-rate",
+            "1000", "-n", "127.0.0.1:%d" % s.getsockname()[1]]
+        result = probe(*args)
+        check("no progress bar where there is no terminal", "%" not in
+            result.err and result.code == 0, result)
+        with subprocess.Popen([e2e.SOFTPROBE] + args, stderr=end,
+                stdin=subprocess.DEVNULL) as running:
+            os.close(end)
+            seen = b""
+            while True:
+                try:
+                    seen += os.read(terminal, 4096)
+                except OSError:  # the other end is closed
+                    break
+            code = running.wait(20)
+    os.close(terminal)
+    check("a long replay shows its progress on a terminal", b"%" in seen and
+        code == 0, seen[:300])
+
+
 def short_options_have_their_meaning():
     name = e2e.capture("zeek__wikipedia.pcap")
     wanted = probe("--json", "-r", name).out
@@ -661,4 +703,4 @@ if __name__ == "__main__":
         timeouts, end_reasons, octets_are_the_datagrams, fragments,
         class_of_service_of_each_direction, icmp_type_and_code,
         extension_headers, keys, full_output, bad_command_lines,
-        help_and_version, short_options_have_their_meaning])
+        help_and_version, summary, progress, short_options_have_their_meaning])

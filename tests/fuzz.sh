@@ -39,9 +39,8 @@ libs=$(tests/make-value.sh ALL_LIBS)
 sources=$(tests/make-value.sh OBJS | sed 's/\.o\>/.c/g')
 rm -f "$out"/*.o
 # shellcheck disable=SC2086 # lists of words
-printf '%s\n' $sources | xargs -P 2 -I '{}' sh -c \
-    "$clang $(printf %s "$flags" | sed 's/"/\\\\"/g') \
-    -fsanitize=fuzzer-no-link -c -o $out/{}.o {}"
+printf '%s\n' $sources | xargs -P 2 -I '{}' \
+    "$clang" $flags -fsanitize=fuzzer-no-link -c -o "$out/{}.o" '{}'
 
 if [ $# -eq 0 ]; then
 	set -- tests/fuzz_*.c

@@ -36,7 +36,7 @@ collect(const struct flow_record *r, void *arg)
 static void
 begin(enum flow_key_level key, uint32_t max_flows)
 {
-	config = (struct flowtrack_config) {
+	config = (struct flowtrack_config){
 		.max_flows = max_flows,
 		.key = key,
 		.octets_max = UINT64_MAX,
@@ -204,7 +204,8 @@ END_TEST
 
 /* Two packets that differ in one field make how many flows at a level? */
 static uint32_t
-flows_of(enum flow_key_level key, const struct packet *a, const struct packet *b)
+flows_of(
+    enum flow_key_level key, const struct packet *a, const struct packet *b)
 {
 	uint32_t flows;
 
@@ -460,7 +461,7 @@ END_TEST
 UNIT(timeouts_longer_than_the_wheel_are_exact_too)
 {
 	begin(KEY_FULL, 100);
-	flowtrack_set_timeout(ft, TIMEOUT_UDP, 7 * 86400 * 1000U);
+	flowtrack_set_timeout(ft, TIMEOUT_UDP, 604800000U);
 	flowtrack_set_timeout(ft, TIMEOUT_MAXLIFE, 0);
 	for (uint32_t i = 1; i <= 20; i++)
 		add_udp(i * 1000, i, 200);
@@ -481,7 +482,7 @@ UNIT(leap_of_the_clock_ends_all_flows_as_idle)
 	for (uint32_t i = 1; i <= 20; i++)
 		add_udp(i, i, 200);
 	for (uint64_t s = 1; s <= 5; s++) {
-		expire(s * UINT64_C(1000000000) * 1000);
+		expire(s * UINT64_C(1000000000000));
 		ck_assert_uint_eq(ngot, 20);
 	}
 	for (size_t i = 0; i < ngot; i++)
@@ -493,7 +494,7 @@ END_TEST
 UNIT(clock_of_ms_wraps_after_49_days_unnoticed)
 {
 	begin(KEY_FULL, 10);
-	for (uint64_t s = 0; s <= 120 * 86400; s += 30)
+	for (uint64_t s = 0; s <= UINT64_C(10368000); s += 30)
 		add_udp(s * 1000, 1, 2);
 	ck_assert_uint_eq(ngot, 120U * 86400 / 300);
 	for (size_t i = 0; i < ngot; i++) {
@@ -581,7 +582,7 @@ UNIT(how_packets_are_cut_into_calls_changes_nothing)
 
 	for (size_t i = 0; i < 5000; i++) {
 		seed = seed * 1103515245 + 12345;
-		p[i] = packet(i * 37, seed >> 16 & 1 ? 6 : 17,
+		p[i] = packet((uint64_t)i * 37, seed >> 16 & 1 ? 6 : 17,
 		    1 + (seed >> 8) % 90, 100 + (seed >> 20) % 9);
 		p[i].tcp_flags = (uint16_t)(seed >> 12 & 7);
 	}
@@ -795,7 +796,8 @@ UNIT(every_field_of_the_key_moves_the_hash)
 		memcpy(&key, octets, sizeof(key));
 		h0 = flow_hash(&seed, &key, NULL);
 		for (size_t i = 0; i < sizeof(key); i++) {
-			bool unused = (version == 4 && i < 32 && i % 16 >= 4) ||
+			bool unused =
+			    (version == 4 && i < 32 && i % 16 >= 4) ||
 			    i == offsetof(struct flow_key, zero) ||
 			    i == offsetof(struct flow_key, ip_version);
 
@@ -838,8 +840,7 @@ UNIT_MAIN("flowtrack", both_directions_share_one_entry_with_own_counts,
     full_cache_ends_the_flow_idle_longest,
     eviction_is_in_exact_order_of_idleness_in_a_large_cache,
     cache_of_one_flow_works, flood_of_new_flows_is_accounted_in_bounded_memory,
-    delete_throws_flows_away_and_counts_them,
-    list_shows_every_active_flow_once, broken_limits_are_refused,
-    conversation_costs_at_most_160_octets,
+    delete_throws_flows_away_and_counts_them, list_shows_every_active_flow_once,
+    broken_limits_are_refused, conversation_costs_at_most_160_octets,
     keys_that_collide_without_a_seed_spread_with_one, two_caches_have_two_seeds,
     every_field_of_the_key_moves_the_hash)

@@ -241,7 +241,7 @@ UNIT(answers_are_those_of_a_plain_list_whatever_the_seed)
 {
 	enum { ENTRIES = 100, PACKETS = 20000 };
 	struct fragment_table *t = table(ENTRIES), *twin = table(ENTRIES);
-	uint32_t list[PACKETS], listed = 0, state = 1;
+	uint32_t list[PACKETS] = { 0 }, listed = 0, state = 1;
 
 	for (int n = 0; n < PACKETS; n++) {
 		uint32_t r = scatter(&state), id = r % 250, i;

@@ -39,7 +39,8 @@ black_height(uint32_t i, uint32_t *last, bool parent_red)
 		return 1;
 	ck_assert_uint_le(i, NODES);
 	ck_assert(!(parent_red && tree_is_red(&type, i)));
-	low = black_height(tree_child(&type, i, 0), last, tree_is_red(&type, i));
+	low =
+	    black_height(tree_child(&type, i, 0), last, tree_is_red(&type, i));
 	if (*last != 0)
 		ck_assert_int_lt(tree_order(&type, *last, i), 0);
 	*last = i;
