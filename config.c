@@ -35,7 +35,7 @@
 #define BUFFER_DEFAULT_MIB 4
 #define MTU_DEFAULT 1400
 /* A receiver with a default socket buffer on the same machine keeps up. */
-#define RATE_DEFAULT 10000
+#define RATE_DEFAULT 2000
 #define TEMPLATE_SECONDS_DEFAULT 60
 #define TEMPLATE_MESSAGES_DEFAULT 4096
 #define IDLE_DEFAULT_S 60

@@ -19,7 +19,8 @@
 #include "log.h"
 
 static int report_fd = -1; /* to the waiting parent */
-static struct pidfh *pidfile;
+static int pid_fd = -1;    /* locked */
+static const char *pid_path;
 
 /* Wait until the child reports that it runs, or ends. */
 static _Noreturn void
@@ -104,17 +105,41 @@ make_folder(const char *path)
 	mkdir(folder, 0755); /* if it fails, the file says why */
 }
 
+/* The process id that the holder of a locked pidfile wrote; 0 if none. */
+static long
+read_pid(const char *path)
+{
+	long pid = 0;
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%ld", &pid) != 1)
+		pid = 0;
+	fclose(f);
+	return pid;
+}
+
 int
 daemon_write_pidfile(const char *path, long *other)
 {
-	pid_t pid = 0;
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 
 	make_folder(path);
-	pidfile = pidfile_open(path, 0644, &pid);
-	*other = pid;
-	if (pidfile == NULL)
+	/* Who may write to the folder shall not choose what we overwrite. */
+	pid_fd = flopen(
+	    path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+	if (pid_fd == -1) {
+		if (errno == EWOULDBLOCK) {
+			*other = read_pid(path);
+			errno = EEXIST;
+		}
 		return -1;
-	if (pidfile_write(pidfile) == 0)
+	}
+	pid_path = path;
+	if (ftruncate(pid_fd, 0) == 0 &&
+	    write(pid_fd, text, (size_t)len) == len)
 		return 0;
 	daemon_remove_pidfile();
 	return -1;
@@ -123,7 +148,9 @@ daemon_write_pidfile(const char *path, long *other)
 void
 daemon_remove_pidfile(void)
 {
-	if (pidfile != NULL)
-		pidfile_remove(pidfile);
-	pidfile = NULL;
+	if (pid_fd == -1)
+		return;
+	unlink(pid_path);
+	close(pid_fd);
+	pid_fd = -1;
 }

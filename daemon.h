@@ -17,8 +17,8 @@ int daemon_start(void);
 void daemon_ready(void);
 
 /*
- * Write our process id to path and keep the file locked.  A stale file is
- * taken over, a running holder refused.  Returns 0, or -1 with errno: EEXIST,
+ * Write our process id to path (borrowed) and keep the file locked.  A stale
+ * file is taken over, a running holder refused, a link not followed.  Returns 0, or -1 with errno: EEXIST,
  * with *other set, if another process holds it.
  */
 int daemon_write_pidfile(const char *path, long *other);

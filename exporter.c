@@ -144,6 +144,29 @@ begin_message(struct exporter *e, struct collector *c)
 	message_begin(&c->message, c->dialect, e->config.mtu);
 }
 
+/*
+ * When the header of a message that leaves at at_ns says it does.  Relative
+ * times have 32 bits: where a capture's clock leapt too far for them, a
+ * message leaves with its newest flow, or with templates alone, anew.
+ */
+static uint64_t
+header_time(struct collector *c, uint64_t at_ns)
+{
+	const struct message *m = &c->message;
+
+	if (!m->dialect->relative_times) {
+		/* RFC 7011 s8: Templates are ordered by Export Time. */
+		if (at_ns > c->export_ns)
+			c->export_ns = at_ns;
+		return c->export_ns;
+	}
+	if (at_ns >= c->boot_ns && at_ns - c->boot_ns <= UPTIME_MAX_NS)
+		return at_ns;
+	if (m->records == 0)
+		c->boot_ns = at_ns / NS_PER_S * NS_PER_S;
+	return m->records == 0 ? at_ns : m->latest_ns;
+}
+
 /* Close the message and hand it over; at_ns is when it leaves. */
 static void
 send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
@@ -153,10 +176,7 @@ send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 
 	if (message_empty(m))
 		return;
-	/* RFC 7011 s8: Templates are ordered by Export Time. */
-	if (at_ns > c->export_ns || c->dialect->relative_times)
-		c->export_ns = at_ns;
-	m->time_ns = c->export_ns;
+	m->time_ns = header_time(c, at_ns);
 	m->sequence = c->sequence;
 	m->domain = e->config.domain;
 	m->boot_ns = c->boot_ns;
@@ -226,7 +246,9 @@ static void
 open_message(struct exporter *e, struct collector *c)
 {
 	c->pending_ns = e->now_ns;
-	if (templates_are_due(e, c))
+	/* One that refused may be back at any moment, and know nothing. */
+	if (templates_are_due(e, c) ||
+	    (c->dialect->has_sets && transport_refused(c->transport)))
 		put_templates(e, c);
 }
 

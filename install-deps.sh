@@ -13,13 +13,14 @@
 set -eu
 
 build='gcc libc6-dev make pkg-config libpcap-dev libbsd-dev zlib1g-dev'
-tests="check iproute2 mount nfdump python3 tcpreplay tshark util-linux"
-clang='clang libclang-rt-dev'
+tests='check iproute2 mount nfdump python3 tcpreplay tshark util-linux'
+checkers='clang-format clang-tidy cppcheck mandoc shellcheck'
+clang='clang libclang-rt-dev' # the latter has another name, see below
 
 case ${1:-build} in
 build) wanted=$build ;;
 test) wanted="$build $tests" ;;
-lint) wanted="$build $tests clang-format clang-tidy cppcheck mandoc shellcheck" ;;
+lint) wanted="$build $tests $checkers" ;;
 fuzz) wanted="$build $clang" ;;
 *)
 	echo "install-deps.sh: $1: give build, test, lint or fuzz" >&2

@@ -361,7 +361,7 @@ static int
 run(struct probe *p)
 {
 	uint64_t mono_ns = p->started_ns, stopping_ns = 0;
-	uint64_t drawn_ns = mono_ns, printed_ns = mono_ns;
+	uint64_t drawn_ns = mono_ns, unseen_ns = 0;
 	struct pollfd pfd[POLL_MAX];
 	int result = EXIT_SUCCESS, timeout_ms = 0;
 	bool ended = false;
@@ -376,13 +376,13 @@ run(struct probe *p)
 		serve_signals(p);
 		if (p->control != NULL)
 			control_serve(p->control, pfd + 1, ncontrol, mono_ns);
-		if (fetch(p, mono_ns) > 0)
-			printed_ns = mono_ns;
+		if (fetch(p, mono_ns) > 0 && unseen_ns == 0)
+			unseen_ns = mono_ns;
 		if (p->exporter != NULL)
 			exporter_tick(p->exporter, mono_ns);
-		else if (mono_ns - printed_ns > NS_PER_S) {
+		else if (unseen_ns != 0 && mono_ns - unseen_ns > NS_PER_S) {
 			printer_flush(p->printer);
-			printed_ns = mono_ns;
+			unseen_ns = 0;
 		}
 		check_output(p, &result);
 		hurry(p, mono_ns, &stopping_ns);

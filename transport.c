@@ -44,7 +44,7 @@ struct transport {
 	bool complained; /* about not being reachable */
 	bool refused;    /* ICMP unreachable came, and nothing better since */
 	uint64_t refused_ns; /* when it was last seen by transport_tick */
-	uint64_t refusals_seen;
+	uint64_t refusals_seen, datagrams_seen; /* ... and until then */
 	uint64_t retry_ns, retry_after_ns;
 	struct waiting queue[QUEUE_LEN];
 	size_t queue_first, queue_len;
@@ -209,6 +209,12 @@ transport_state(const struct transport *t)
 }
 
 bool
+transport_refused(const struct transport *t)
+{
+	return t->refused;
+}
+
+bool
 transport_settled(const struct transport *t)
 {
 	return t->settled;
@@ -237,15 +243,39 @@ take_answer(struct transport *t)
 	return false;
 }
 
+/* An ICMP unreachable came back for a datagram sent before. */
+static void
+note_refusal(struct transport *t)
+{
+	t->stats.refused++;
+	if (!t->refused)
+		log_warn("collector %s: port unreachable; sending on", t->name);
+	t->refused = true;
+}
+
+/* The same, if no send has met it yet. */
+static void
+take_error(struct transport *t)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 &&
+	    error == ECONNREFUSED)
+		note_refusal(t);
+}
+
 /* Whether a collector that refused has been quiet since, while we sent. */
 static bool
 came_back(struct transport *t, uint64_t mono_ns)
 {
 	if (t->stats.refused != t->refusals_seen) {
 		t->refusals_seen = t->stats.refused;
+		t->datagrams_seen = t->stats.datagrams;
 		t->refused_ns = mono_ns;
 	}
-	if (!t->refused || mono_ns - t->refused_ns < QUIET_NS)
+	if (!t->refused || mono_ns - t->refused_ns < QUIET_NS ||
+	    t->stats.datagrams == t->datagrams_seen)
 		return false;
 	t->refused = false;
 	log_note("collector %s: refuses no longer", t->name);
@@ -258,6 +288,7 @@ transport_tick(struct transport *t, uint64_t mono_ns)
 	if (t->resolver != NULL)
 		return take_answer(t);
 	if (t->state == TRANSPORT_UP) {
+		take_error(t);
 		transport_flush(t);
 		return came_back(t, mono_ns);
 	}
@@ -301,12 +332,7 @@ send_now(struct transport *t, const void *data, size_t len,
 			return 0;
 		}
 		if (errno == ECONNREFUSED) {
-			t->stats.refused++;
-			if (!t->refused)
-				log_warn("collector %s: port unreachable; "
-					 "sending on",
-				    t->name);
-			t->refused = true;
+			note_refusal(t);
 		} else if (errno != EINTR) {
 			break;
 		}

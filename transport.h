@@ -57,6 +57,12 @@ void transport_free(struct transport *);
 enum transport_state { TRANSPORT_RESOLVING, TRANSPORT_UP, TRANSPORT_FAILED };
 enum transport_state transport_state(const struct transport *);
 
+/*
+ * Whether the collector refused and has not been quiet for long enough to be
+ * sure that it is back.
+ */
+bool transport_refused(const struct transport *);
+
 /* Whether the first attempt to find the collector has an outcome. */
 bool transport_settled(const struct transport *);
 

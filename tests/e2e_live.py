@@ -177,13 +177,26 @@ def quiet_link_exports_within_the_timeout():
                 ended_well(said.rstrip(": "), run)
 
 
+def records_are_printed_as_they_come():
+    """A record every 0.3 s: each is seen soon, not when a buffer is full."""
+    with Live("--json", "-t", "idle=1", "-t", "expint=0") as run, (
+            Wire()) as wire:
+        for n in range(10):
+            wire.send(eth(udp4(n)))
+            time.sleep(0.3)
+        time.sleep(0.5)
+        check("records on standard output are seen as they come",
+            len(run.records()) >= 3, run)
+
+
 def active_timeout_on_a_live_link():
     with Live("--json", "-t", "active=1") as run, Wire() as wire:
         for _ in range(30):
             wire.send(eth(udp4()))
             time.sleep(0.1)
-        check("a long flow is exported while it lasts",
-            len(run.records()) >= 1, run)
+        check("a long flow is exported while it lasts", wait_for(
+            lambda: (e2e.number(run.statistics(), "packets in records") or 0)
+            >= 10, 1), run)
         ended_well("a long flow", run)
         equal("a long flow loses nothing",
             sum(r.packets for r in run.records()), 30)
@@ -578,7 +591,8 @@ if __name__ == "__main__":
     e2e.veth(NEAR, FAR)
     e2e.main([live_totals_are_those_of_the_file,
         single_packet_is_metered_at_once,
-        quiet_link_exports_within_the_timeout, active_timeout_on_a_live_link,
+        quiet_link_exports_within_the_timeout,
+        records_are_printed_as_they_come, active_timeout_on_a_live_link,
         signals_export_everything, harmless_signals, under_load,
         several_interfaces, filter_on_an_interface, interface_down_and_up,
         interface_deleted_and_recreated, missing_interface,

@@ -20,7 +20,7 @@ VERSIONS = ("5", "9", "10")
 
 
 class Nfcapd:
-    """A collector of one replay, with default settings, on a port of its own."""
+    """A collector of one replay, as it comes, on a port of its own."""
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(dir=e2e.scratch(), prefix="nfcapd-")

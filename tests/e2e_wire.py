@@ -297,6 +297,6 @@ def rate():
 
 if __name__ == "__main__":
     e2e.main([real_captures_on_the_wire, wire_equals_json,
-        same_file_same_datagrams, headers, v5_messages_are_full, message_size, template_refresh,
-        replay_clock, counters, several_collectors, unknown_name,
-        address_families, pace, rate])
+        same_file_same_datagrams, headers, v5_messages_are_full, message_size,
+        template_refresh, replay_clock, counters, several_collectors,
+        unknown_name, address_families, pace, rate])

@@ -64,9 +64,9 @@ cpp_check()
 {
 	files -name '*.c' | xargs cppcheck --quiet --std=c11 --inline-suppr \
 	    --enable=warning,performance,portability --error-exitcode=1 \
-	    --suppress=missingIncludeSystem --suppress=varFuncNullUB -I. -DVERSION='""' \
-	    -DRUNSTATEDIR='""' '-DSTART_TEST(x)=static void x(int _i) {' \
-	    '-DEND_TEST=}'
+	    --suppress=missingIncludeSystem --suppress=varFuncNullUB \
+	    -I. -DVERSION='""' -DRUNSTATEDIR='""' \
+	    '-DSTART_TEST(x)=static void x(int _i) {' '-DEND_TEST=}'
 }
 
 python_compiles()

@@ -123,7 +123,7 @@ UNIT(defaults_are_those_of_the_manual)
 	ck_assert_uint_eq(cfg.exporter.domain, 0);
 	ck_assert_uint_eq(cfg.exporter.template_seconds, 60);
 	ck_assert_uint_eq(cfg.exporter.template_messages, 4096);
-	ck_assert_uint_eq(cfg.exporter.rate, 10000);
+	ck_assert_uint_eq(cfg.exporter.rate, 2000);
 	ck_assert_int_eq(cfg.exporter.hop_limit, 0);
 	ck_assert(!cfg.exporter.replay);
 	ck_assert_ptr_null(cfg.exporter.wake);
