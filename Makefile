@@ -36,7 +36,7 @@ ALL_LIBS = $(DEPS_LIBS) $(ZLIB_LIBS) $(LIBS)
 
 # Every room but the two programs' own; see ARCHITECTURE.md.
 OBJS = capture.o commands.o config.o control.o daemon.o decode.o exporter.o flowkey.o flowtrack.o \
-	fragment.o ie.o input.o ipfix.o log.o message.o meter.o netflow5.o \
+	fragment.o ie.o input.o ipfix.o log.o message.o meter.o meters.o netflow5.o \
 	netflow9.o printer.o report.o resolver.o ring.o text.o \
 	transport.o wake.o
 PROGRAMS = softprobe softprobectl
@@ -64,7 +64,7 @@ libsoftprobe.a: $(OBJS)
 
 # One line of headers for all: a build takes seconds.
 HEADERS = bytes.h capture.h config.h control.h daemon.h decode.h exporter.h flowkey.h probe.h \
-	flowtrack.h fragment.h ie.h input.h log.h message.h meter.h printer.h \
+	flowtrack.h fragment.h ie.h input.h log.h message.h meter.h meters.h printer.h \
 	record.h report.h resolver.h ring.h transport.h text.h \
 	treetype.h wake.h
 $(OBJS) softprobe.o softprobectl.o: $(HEADERS) Makefile VERSION

@@ -35,18 +35,16 @@ done(struct control_request *rq)
 	return CONTROL_DONE;
 }
 
-/* Put p->call to the meter for this request, as soon as it is free. */
+/* Put p->call to the meters, which are free, for this request. */
 static void
 ask(struct probe *p, const struct control_request *rq, struct meter_call call)
 {
-	if (!meter_answered(p->meter) || meter_ended(p->meter))
-		return;
 	p->call.op = call.op;
 	p->call.cursor = call.cursor;
 	p->call.timeouts = call.timeouts;
 	p->call.timeout_ms = call.timeout_ms;
 	p->call.gather = call.gather;
-	if (meter_ask(p->meter, &p->call) == 0)
+	if (meters_ask(p->meters, &p->call) == 0)
 		p->asker = rq;
 }
 
@@ -60,9 +58,17 @@ answered(
 {
 	if (rq->step == 0 && p->asker == rq)
 		p->asker = NULL; /* left over from a client that went away */
+	if (p->asker != rq && !meters_answered(p->meters))
+		return false;
+	if (p->asker != rq && meters_ended(p->meters)) {
+		p->call.nrecords = 0;
+		p->call.cursor = 0;
+		meters_final_stats(p->meters, &p->call);
+		return true;
+	}
 	if (p->asker != rq)
 		ask(p, rq, call);
-	if (p->asker != rq || !meter_answered(p->meter))
+	if (p->asker != rq || !meters_answered(p->meters))
 		return false;
 	p->asker = NULL;
 	return true;

@@ -176,6 +176,9 @@ static const struct option_row rows[] = {
 	    "flows kept at once (" STR(MAX_FLOWS_DEFAULT) ")",
 	    .set = set_number,
 	    AT(track.max_flows), .min = 1, .max = FLOWTRACK_MAX_FLOWS },
+	{ GROUP_FLOWS, 0, "workers", "N",
+	    "metering threads, 1 to " STR(METERS_MAX) " (1)", .set = set_number,
+	    AT(workers), .min = 1, .max = METERS_MAX },
 	{ GROUP_FLOWS, 's', "sampling", "N",
 	    "one packet in N; only 1 yet", .set = set_lowest,
 	    .min = 1, .max = UINT32_MAX },
@@ -1154,6 +1157,7 @@ config_parse(
 	cfg->capture = capture_defaults;
 	cfg->track = track_defaults;
 	cfg->exporter = exporter_defaults;
+	cfg->workers = 1;
 	errbuf[0] = '\0';
 	result = read_options(&p, argc, argv);
 	if (result == CONFIG_RUN)

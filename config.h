@@ -13,6 +13,7 @@
 #include "capture.h"
 #include "exporter.h"
 #include "flowtrack.h"
+#include "meters.h"
 
 #define CONFIG_SOURCES_MAX 64
 #define CONFIG_COLLECTORS_MAX 64
@@ -25,8 +26,9 @@ struct config_source {
 struct config {
 	struct config_source source[CONFIG_SOURCES_MAX];
 	size_t nsources;
-	bool replay; /* the sources are files */
-	bool wait;   /* for interfaces that are missing */
+	bool replay;      /* the sources are files */
+	uint32_t workers; /* metering threads; 1 to METERS_MAX */
+	bool wait;        /* for interfaces that are missing */
 	struct capture_config capture;
 	struct flowtrack_config track;
 	struct exporter_config exporter;

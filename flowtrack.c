@@ -307,15 +307,56 @@ max_u64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* The reason for which a flow ends when its idle timeout has passed. */
+static enum flow_end
+idle_reason(const struct flow *f)
+{
+	return f->timeout == TIMEOUT_TCP_FIN || f->timeout == TIMEOUT_TCP_RST
+		   ? FLOW_END_FLOW
+		   : FLOW_END_IDLE;
+}
+
+/*
+ * Which of its two deadlines the record under way meets first.  What is due
+ * is told by that one, however late it is looked at, so that records do not
+ * depend on when the wheel turned.
+ */
+static enum flow_end
+nearer_end(const struct flowtrack *ft, const struct flow *f)
+{
+	uint32_t life = ft->config.timeout_ms[TIMEOUT_MAXLIFE];
+
+	if (life != 0 && carries(f) &&
+	    reached(f->seen_ms + idle_ms(ft, f), f->born_ms + life))
+		return FLOW_END_ACTIVE;
+	return idle_reason(f);
+}
+
+/* Why the record under way must end now; FLOW_END_NONE if it need not. */
+static enum flow_end
+due_end(const struct flowtrack *ft, const struct flow *f)
+{
+	return is_idle(ft, f) || is_too_old(ft, f) ? nearer_end(ft, f)
+						   : FLOW_END_NONE;
+}
+
 /* When the record was made, as the wall clock of the capture would say it. */
 static uint64_t
 ended_at(const struct flowtrack *ft, const struct flow *f, enum flow_end why)
 {
-	uint64_t last = max_u64(f->half[0].end_ns, f->half[1].end_ns);
+	const struct half *h = f->half;
+	uint64_t last = max_u64(h[0].end_ns, h[1].end_ns), first;
 
 	if (why == FLOW_END_IDLE || why == FLOW_END_FLOW)
 		return last + idle_ms(ft, f) * NS_PER_MS;
-	return max_u64(last, ft->time_ns);
+	if (why != FLOW_END_ACTIVE || !is_too_old(ft, f))
+		return max_u64(last, ft->time_ns);
+	first = h[0].packets == 0 ||
+			(h[1].packets != 0 && h[1].start_ns < h[0].start_ns)
+		    ? h[1].start_ns
+		    : h[0].start_ns;
+	return max_u64(
+	    last, first + ft->config.timeout_ms[TIMEOUT_MAXLIFE] * NS_PER_MS);
 }
 
 /* Report what the flow carried so far; it goes on, or is removed, empty. */
@@ -337,15 +378,6 @@ report(struct flowtrack *ft, uint32_t i, enum flow_end why)
 	memset(f->tcp_flags, 0, sizeof(f->tcp_flags));
 	memset(f->tos, 0, sizeof(f->tos));
 	ft->ended(&r, ft->arg);
-}
-
-/* The reason for which a flow ends when its idle timeout has passed. */
-static enum flow_end
-idle_reason(const struct flow *f)
-{
-	return f->timeout == TIMEOUT_TCP_FIN || f->timeout == TIMEOUT_TCP_RST
-		   ? FLOW_END_FLOW
-		   : FLOW_END_IDLE;
 }
 
 /* Entries --------------------------------------------------------------- */
@@ -482,12 +514,14 @@ look_at(struct flowtrack *ft, uint32_t i)
 {
 	struct flow *f = &ft->flow[i];
 
+	enum flow_end why = due_end(ft, f);
+
 	if (is_idle(ft, f)) {
-		end_flow(ft, i, idle_reason(f));
+		end_flow(ft, i, why);
 		return;
 	}
-	if (is_too_old(ft, f))
-		report(ft, i, FLOW_END_ACTIVE);
+	if (why != FLOW_END_NONE)
+		report(ft, i, why);
 	wheel_remove(ft, i);
 	wheel_place(ft, i);
 }
@@ -529,7 +563,7 @@ end_all_idle(struct flowtrack *ft)
 {
 	for (uint32_t i = 1; i < ft->fresh && ft->stats.active != 0; i++)
 		if (ft->flow[i].state & USED)
-			end_flow(ft, i, idle_reason(&ft->flow[i]));
+			end_flow(ft, i, nearer_end(ft, &ft->flow[i]));
 }
 
 /* Move the cache's clock on; it never runs backwards. */
@@ -573,6 +607,15 @@ flowtrack_expire(struct flowtrack *ft, uint64_t clock_ns, uint32_t budget)
 	return expire_due(ft, budget);
 }
 
+/* End a flow now, unless it is due by its own timeouts. */
+static void
+force_end(struct flowtrack *ft, uint32_t i)
+{
+	enum flow_end why = due_end(ft, &ft->flow[i]);
+
+	end_flow(ft, i, why == FLOW_END_NONE ? FLOW_END_FORCED : why);
+}
+
 static void
 delete_flow(struct flowtrack *ft, uint32_t i)
 {
@@ -597,7 +640,7 @@ flowtrack_sweep(struct flowtrack *ft, enum flow_sweep what, uint32_t *cursor,
 		if (budget-- == 0)
 			break;
 		if (what == SWEEP_END)
-			end_flow(ft, i, FLOW_END_FORCED);
+			force_end(ft, i);
 		else if (what == SWEEP_DELETE)
 			delete_flow(ft, i);
 		else
@@ -698,16 +741,20 @@ end_record_before(
     struct flowtrack *ft, uint32_t i, const struct packet *p, bool down)
 {
 	struct flow *f = &ft->flow[i];
+	enum flow_end why = due_end(ft, f);
 	bool opens = (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
 		     idle_reason(f) == FLOW_END_FLOW;
+	bool anew = opens || is_idle(ft, f);
 
-	if (is_idle(ft, f) || opens) {
-		report(ft, i, idle_reason(f));
+	if (why == FLOW_END_NONE && opens)
+		why = FLOW_END_FLOW;
+	else if (why == FLOW_END_NONE && f->half[down != f->from].octets >
+					     ft->config.octets_max - p->octets)
+		why = FLOW_END_ACTIVE;
+	if (why != FLOW_END_NONE)
+		report(ft, i, why);
+	if (anew)
 		begin_flow(ft, i, p, down);
-	} else if (is_too_old(ft, f) || f->half[down != f->from].octets >
-					    ft->config.octets_max - p->octets) {
-		report(ft, i, FLOW_END_ACTIVE);
-	}
 	if (!carries(f)) { /* a record begins: it has its own deadlines */
 		wheel_remove(ft, i);
 		f->born_ms = ft->now_ms;
@@ -845,6 +892,29 @@ const struct flowtrack_stats *
 flowtrack_stats(const struct flowtrack *ft)
 {
 	return &ft->stats;
+}
+
+void
+flowtrack_stats_add(
+    struct flowtrack_stats *sum, const struct flowtrack_stats *s)
+{
+	sum->packets += s->packets;
+	sum->octets += s->octets;
+	sum->flows += s->flows;
+	sum->ended_packets += s->ended_packets;
+	sum->ended_octets += s->ended_octets;
+	sum->deleted_flows += s->deleted_flows;
+	sum->deleted_packets += s->deleted_packets;
+	sum->deleted_octets += s->deleted_octets;
+	sum->active += s->active;
+	sum->active_max += s->active_max;
+	for (int i = 0; i < FLOW_ENDS; i++)
+		sum->ended[i] += s->ended[i];
+	for (int i = 0; i < 256; i++) {
+		sum->protocol_packets[i] += s->protocol_packets[i];
+		sum->protocol_octets[i] += s->protocol_octets[i];
+		sum->protocol_flows[i] += s->protocol_flows[i];
+	}
 }
 
 const char *

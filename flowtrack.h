@@ -56,7 +56,7 @@ struct flowtrack_config {
 	uint32_t timeout_ms[TIMEOUTS];
 };
 
-#define FLOWTRACK_MAX_FLOWS UINT32_C(0x3fffffff)
+#define FLOWTRACK_MAX_FLOWS UINT32_C(0x3ffffff)
 
 /* What the cache counted since it was made. */
 struct flowtrack_stats {
@@ -107,7 +107,7 @@ bool flowtrack_expire(struct flowtrack *, uint64_t clock_ns, uint32_t budget);
 
 /* What flowtrack_sweep does to each flow. */
 enum flow_sweep {
-	SWEEP_END,    /* end it with FLOW_END_FORCED */
+	SWEEP_END,    /* end it, FLOW_END_FORCED unless a timeout has passed */
 	SWEEP_DELETE, /* throw it away unreported, counted as deleted */
 	SWEEP_LOOK    /* look whether it is due, under the timeouts of now */
 };
@@ -132,6 +132,10 @@ size_t flowtrack_list(const struct flowtrack *, uint32_t *cursor,
 
 /* The counters; borrowed, valid and changing while the cache lives. */
 const struct flowtrack_stats *flowtrack_stats(const struct flowtrack *);
+
+/* Add one cache's counters to a sum. */
+void flowtrack_stats_add(
+    struct flowtrack_stats *sum, const struct flowtrack_stats *);
 
 /* The name of a timeout as -t takes it, e.g. "tcp.fin". */
 const char *flow_timeout_name(enum flow_timeout);

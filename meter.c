@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "flowkey.h"
 #include "fragment.h"
 #include "input.h"
 #include "log.h"
@@ -22,6 +23,7 @@
 #include "wake.h"
 
 #define FRAGMENTS 1024           /* first fragments remembered */
+#define FEED_PACKETS 4096        /* that wait for a shard, at most */
 #define IDLE_POLL_MS 250         /* looks for flows that are due */
 #define EXPIRE_BUDGET 1024U      /* flows ended between two bursts */
 #define SWEEP_BUDGET 256U        /* flows a command deals with at once */
@@ -47,8 +49,18 @@ struct meter {
 	struct source source[METER_SOURCES_MAX];
 	size_t nsources;
 	struct fragment_table *fragments;
-	struct flowtrack *track;
+	struct flowtrack *track; /* NULL: the packets go to shards */
 	struct ring *ring;
+
+	/* A reader and its shards, each with a part of all flows. */
+	struct meter *const *shard;
+	size_t nshards;
+	struct flow_hash_seed seed; /* which shard a flow goes to */
+	struct meter *reader;       /* of a shard; else NULL */
+	struct ring *feed;          /* packets for a shard */
+	uint64_t last_ns;           /* clock at the end of all packets */
+	atomic_bool closed;         /* nothing more will be put into feed */
+	atomic_bool asleep;         /* the shard waits for packets */
 	const struct wake *out;
 	struct wake in;   /* calls, room in the ring */
 	struct wake halt; /* rung once: read no more */
@@ -67,8 +79,8 @@ struct meter {
 	uint32_t sweep_cursor;
 	uint64_t drops_ns;
 	int result;
-	struct capture_stats closed; /* sum over files read */
-	struct meter_stats stats;    /* what neither cache nor capture counts */
+	struct capture_stats read; /* sum over files read */
+	struct meter_stats stats;  /* what neither cache nor capture counts */
 };
 
 static uint64_t
@@ -135,6 +147,38 @@ join_fragment(struct meter *m, struct packet *p)
 }
 
 static void
+wake_shard(struct meter *shard)
+{
+	if (atomic_exchange(&shard->asleep, false))
+		wake_ring(&shard->in);
+}
+
+/* Give a packet to the shard that has its flow; wait if it is behind. */
+static void
+feed_shard(struct meter *m, const struct packet *p)
+{
+	struct flow_key key;
+	struct flow_ether ether;
+	struct meter *shard;
+
+	flow_key_make(&key, &ether, KEY_FULL, p);
+	shard = m->shard[flow_hash(&m->seed, &key, NULL) % m->nshards];
+	while (!ring_push(shard->feed, p)) {
+		wake_shard(shard);
+		wait_for_room(m);
+	}
+}
+
+static void
+feed_shards(struct meter *m, const struct packet *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		feed_shard(m, &p[i]);
+	for (size_t i = 0; i < m->nshards; i++)
+		wake_shard(m->shard[i]);
+}
+
+static void
 meter_burst(struct packet *p, size_t n, void *arg)
 {
 	struct meter *m = arg;
@@ -145,7 +189,11 @@ meter_burst(struct packet *p, size_t n, void *arg)
 		if (p[i].fragment != FRAGMENT_NONE)
 			join_fragment(m, &p[i]);
 	m->stats.time_ns = p[n - 1].time_ns;
-	flowtrack_add(m->track, p, n);
+	m->last_ns = p[n - 1].clock_ns;
+	if (m->nshards > 0)
+		feed_shards(m, p, n);
+	else
+		flowtrack_add(m->track, p, n);
 }
 
 /* Calls ------------------------------------------------------------------ */
@@ -154,12 +202,13 @@ static void
 copy_stats(const struct meter *m, struct meter_stats *s)
 {
 	*s = m->stats;
-	s->capture = m->closed;
+	s->capture = m->read;
 	for (size_t i = 0; i < m->nsources; i++)
 		if (m->source[i].capture != NULL)
 			capture_stats_add(
 			    &s->capture, capture_stats(m->source[i].capture));
-	s->track = *flowtrack_stats(m->track);
+	if (m->track != NULL)
+		s->track = *flowtrack_stats(m->track);
 	s->gathering = m->gathering;
 	memcpy(
 	    s->timeout_ms, m->config.track.timeout_ms, sizeof(s->timeout_ms));
@@ -187,7 +236,7 @@ copy_sources(const struct meter *m, struct meter_call *c)
 static void
 start_sweep(struct meter *m, enum flow_sweep what)
 {
-	m->sweeping = true;
+	m->sweeping = m->track != NULL;
 	m->sweep = what;
 	m->sweep_cursor = 0;
 }
@@ -195,7 +244,7 @@ start_sweep(struct meter *m, enum flow_sweep what)
 static void
 set_timeout(struct meter *m, const struct meter_call *c)
 {
-	for (unsigned i = 0; i < TIMEOUTS; i++) {
+	for (unsigned i = 0; i < TIMEOUTS && m->track != NULL; i++) {
 		if (!(c->timeouts & 1U << i))
 			continue;
 		m->config.track.timeout_ms[i] = c->timeout_ms;
@@ -224,8 +273,10 @@ begin_call(struct meter *m, struct meter_call *c)
 	case METER_STATS:
 		break;
 	case METER_LIST:
-		c->nrecords = flowtrack_list(
-		    m->track, &c->cursor, c->record, METER_LIST_MAX);
+		c->nrecords = m->track == NULL
+				  ? 0
+				  : flowtrack_list(m->track, &c->cursor,
+					c->record, METER_LIST_MAX);
 		return;
 	case METER_EXPIRE_ALL:
 		start_sweep(m, SWEEP_END);
@@ -248,8 +299,7 @@ begin_call(struct meter *m, struct meter_call *c)
 static void
 serve_call(struct meter *m)
 {
-	struct meter_call *c =
-	    atomic_load_explicit(&m->call, memory_order_acquire);
+	struct meter_call *c = atomic_load(&m->call);
 
 	if (c == NULL)
 		return;
@@ -439,8 +489,7 @@ run_files(struct meter *m)
 		}
 		if (s->capture != NULL) {
 			capture_continue(next, s->capture);
-			capture_stats_add(
-			    &m->closed, capture_stats(s->capture));
+			capture_stats_add(&m->read, capture_stats(s->capture));
 			capture_close(s->capture);
 		}
 		s->capture = next;
@@ -450,30 +499,102 @@ run_files(struct meter *m)
 	}
 }
 
+/* Shards ----------------------------------------------------------------- */
+
+/* Meter packets that the reader put into the feed.  Returns how many. */
+static size_t
+take_feed(struct meter *m)
+{
+	bool was_full = ring_used(m->feed) == ring_capacity(m->feed);
+	size_t n;
+	const struct packet *p = ring_peek(m->feed, &n);
+
+	if (n > CAPTURE_BURST)
+		n = CAPTURE_BURST;
+	if (n == 0)
+		return 0;
+	flowtrack_add(m->track, p, n);
+	ring_release(m->feed, n);
+	if (was_full)
+		wake_ring(&m->reader->in);
+	return n;
+}
+
+/* Sleep until there are packets or a call. */
+static void
+wait_feed(struct meter *m)
+{
+	struct pollfd pfd = { wake_fd(&m->in), POLLIN, 0 };
+
+	atomic_store(&m->asleep, true);
+	if (ring_used(m->feed) == 0 && !atomic_load(&m->closed))
+		poll(&pfd, 1, IDLE_POLL_MS);
+	atomic_store(&m->asleep, false);
+	while_waiting(m);
+}
+
+static void
+run_shard(struct meter *m)
+{
+	for (;;) {
+		bool closed = atomic_load(&m->closed);
+
+		if (take_feed(m) > 0) {
+			serve_call(m);
+			tell_consumer(m);
+		} else if (closed) {
+			flowtrack_expire(m->track, m->last_ns, UINT32_MAX);
+			return;
+		} else {
+			wait_feed(m);
+		}
+	}
+}
+
+static void
+close_shards(struct meter *m)
+{
+	for (size_t i = 0; i < m->nshards; i++) {
+		m->shard[i]->last_ns = m->last_ns;
+		atomic_store(&m->shard[i]->closed, true);
+		wake_ring(&m->shard[i]->in);
+	}
+}
+
 /* The thread ------------------------------------------------------------- */
+
+/* Nothing more will come: report all flows, or throw them away. */
+static void
+end_flows(struct meter *m)
+{
+	bool discard = atomic_load_explicit(&m->discard, memory_order_relaxed);
+	uint32_t cursor = 0;
+
+	flowtrack_sweep(
+	    m->track, discard ? SWEEP_DELETE : SWEEP_END, &cursor, UINT32_MAX);
+}
 
 static void *
 run(void *arg)
 {
 	struct meter *m = arg;
-	uint32_t cursor = 0;
 
-	if (m->config.replay)
+	if (m->feed != NULL)
+		run_shard(m);
+	else if (m->config.replay)
 		run_files(m);
 	else
 		run_live(m);
+	close_shards(m);
 	m->leaving = true;
 	if (!m->config.replay)
 		m->give_up_ns = monotonic_ns() + FLUSH_NS;
-	flowtrack_sweep(m->track,
-	    atomic_load_explicit(&m->discard, memory_order_relaxed)
-		? SWEEP_DELETE
-		: SWEEP_END,
-	    &cursor, UINT32_MAX);
-	do
+	if (m->track != NULL)
+		end_flows(m);
+	atomic_store(&m->ended, true);
+	do /* a call that came before it could be known that we ended */
 		serve_call(m);
 	while (m->sweeping);
-	atomic_store_explicit(&m->ended, true, memory_order_release);
 	wake_ring(m->out);
 	return NULL;
 }
@@ -499,9 +620,11 @@ make(const struct meter_config *config, const struct wake *out)
 		return NULL;
 	}
 	m->fragments = fragment_new(FRAGMENTS);
-	m->ring = ring_new(config->ring_records);
-	m->track = flowtrack_new(&config->track, flow_ended, m);
-	if (m->fragments != NULL && m->ring != NULL && m->track != NULL)
+	m->ring = ring_new(config->ring_records, sizeof(struct flow_record));
+	if (config->track.max_flows > 0)
+		m->track = flowtrack_new(&config->track, flow_ended, m);
+	if (m->fragments != NULL && m->ring != NULL &&
+	    (m->track != NULL || config->track.max_flows == 0))
 		return m;
 	meter_free(m);
 	errno = ENOMEM;
@@ -543,6 +666,30 @@ meter_new_files(const struct meter_config *config,
 	return m;
 }
 
+struct meter *
+meter_new_shard(const struct meter_config *config, const struct wake *out)
+{
+	struct meter *m = make(config, out);
+
+	if (m == NULL)
+		return NULL;
+	m->feed = ring_new(FEED_PACKETS, sizeof(struct packet));
+	if (m->feed != NULL)
+		return m;
+	meter_free(m);
+	return NULL;
+}
+
+void
+meter_set_shards(struct meter *m, struct meter *const *shard, size_t n)
+{
+	flow_hash_seed(&m->seed);
+	m->shard = shard;
+	m->nshards = n;
+	for (size_t i = 0; i < n; i++)
+		shard[i]->reader = m;
+}
+
 void
 meter_free(struct meter *m)
 {
@@ -553,6 +700,7 @@ meter_free(struct meter *m)
 	fragment_free(m->fragments);
 	flowtrack_free(m->track);
 	ring_free(m->ring);
+	ring_free(m->feed);
 	wake_close(&m->in);
 	wake_close(&m->halt);
 	free(m);
@@ -584,6 +732,8 @@ meter_ring(struct meter *m)
 int
 meter_ask(struct meter *m, struct meter_call *call)
 {
+	struct meter_call *posted = call;
+
 	if (!meter_answered(m)) {
 		errno = EBUSY;
 		return -1;
@@ -592,8 +742,14 @@ meter_ask(struct meter *m, struct meter_call *call)
 		errno = ESRCH;
 		return -1;
 	}
-	atomic_store_explicit(&m->call, call, memory_order_release);
+	atomic_store(&m->call, call);
 	wake_ring(&m->in);
+	/* It may have ended since; then either side takes the call back. */
+	if (atomic_load(&m->ended) &&
+	    atomic_compare_exchange_strong(&m->call, &posted, NULL)) {
+		errno = ESRCH;
+		return -1;
+	}
 	return 0;
 }
 

@@ -94,6 +94,20 @@ struct meter *meter_new_files(const struct meter_config *,
     const struct capture_config *, const char *const *paths, size_t n,
     const struct wake *out);
 
+/*
+ * Create a meter that is fed by another one, its reader, and has a part of
+ * all flows.
+ */
+struct meter *meter_new_shard(
+    const struct meter_config *, const struct wake *out);
+
+/*
+ * Have a meter over files, with max_flows of 0 and so without a cache of its
+ * own, give each packet to one of n shards, by its flow.  The array is
+ * borrowed; all live until all threads were joined.
+ */
+void meter_set_shards(struct meter *, struct meter *const *shard, size_t n);
+
 /* Free a meter whose thread does not run; NULL is fine. */
 void meter_free(struct meter *);
 

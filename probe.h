@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "config.h"
-#include "meter.h"
+#include "meters.h"
 #include "wake.h"
 
 struct control;         /* control.h */
@@ -21,8 +21,8 @@ struct printer;         /* printer.h */
 
 struct probe {
 	struct config config;
-	struct wake wake; /* rung by the meter, a look-up or a signal */
-	struct meter *meter;
+	struct wake wake; /* rung by the meters, a look-up or a signal */
+	struct meters *meters;
 	struct exporter *exporter; /* NULL without collectors */
 	struct printer *printer;   /* NULL with collectors */
 	struct control *control;   /* NULL without a socket */
@@ -30,7 +30,7 @@ struct probe {
 	bool stopping;             /* export what there is, then leave */
 	bool abandon;              /* leave without exporting */
 
-	/* The one question to the meter, and who asked it. */
+	/* The one question to the meters, and who asked it. */
 	struct meter_call call;
 	const struct control_request *asker;
 	struct printer *lister; /* of the `flows` command */

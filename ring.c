@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ring.c - a bounded queue of Flow Records between two threads; see ring.h.
+ * ring.c - a bounded queue between two threads; see ring.h.
  *
  * Only the producer writes `head`, only the consumer writes `tail`; each keeps
  * the other's count as it last saw it, so that the line they share is read
@@ -8,24 +8,24 @@
  */
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "record.h"
 #include "ring.h"
 
 #define CACHE_LINE 64
 
 struct ring {
-	struct flow_record *slot;
+	uint8_t *slot;
+	size_t size; /* octets of an item */
 	uint32_t mask;
-	_Alignas(CACHE_LINE) atomic_uint_least32_t head; /* records ever put */
+	_Alignas(CACHE_LINE) atomic_uint_least32_t head; /* items ever put */
 	uint32_t tail_seen;
-	_Alignas(
-	    CACHE_LINE) atomic_uint_least32_t tail; /* records ever taken */
+	_Alignas(CACHE_LINE) atomic_uint_least32_t tail; /* items ever taken */
 	uint32_t head_seen;
 };
 
 struct ring *
-ring_new(uint32_t entries)
+ring_new(uint32_t entries, size_t item_size)
 {
 	struct ring *r;
 	uint32_t size = 1;
@@ -35,8 +35,8 @@ ring_new(uint32_t entries)
 	r = aligned_alloc(CACHE_LINE, sizeof(*r));
 	if (r == NULL)
 		return NULL;
-	*r = (struct ring){ .mask = size - 1 };
-	r->slot = calloc(size, sizeof(*r->slot));
+	*r = (struct ring){ .size = item_size, .mask = size - 1 };
+	r->slot = calloc(size, item_size);
 	if (r->slot == NULL) {
 		free(r);
 		return NULL;
@@ -68,7 +68,7 @@ ring_used(const struct ring *r)
 }
 
 bool
-ring_push(struct ring *r, const struct flow_record *rec)
+ring_push(struct ring *r, const void *item)
 {
 	uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
 
@@ -78,23 +78,23 @@ ring_push(struct ring *r, const struct flow_record *rec)
 		if (head - r->tail_seen > r->mask)
 			return false;
 	}
-	r->slot[head & r->mask] = *rec;
+	memcpy(r->slot + (head & r->mask) * r->size, item, r->size);
 	atomic_store_explicit(&r->head, head + 1, memory_order_release);
 	return true;
 }
 
-size_t
-ring_peek(struct ring *r, const struct flow_record **first)
+const void *
+ring_peek(struct ring *r, size_t *n)
 {
 	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
-	uint32_t to_wrap = r->mask + 1 - (tail & r->mask), n;
+	uint32_t to_wrap = r->mask + 1 - (tail & r->mask), used;
 
 	if (r->head_seen == tail)
 		r->head_seen =
 		    atomic_load_explicit(&r->head, memory_order_acquire);
-	n = r->head_seen - tail;
-	*first = &r->slot[tail & r->mask];
-	return n < to_wrap ? n : to_wrap;
+	used = r->head_seen - tail;
+	*n = used < to_wrap ? used : to_wrap;
+	return r->slot + (tail & r->mask) * r->size;
 }
 
 void

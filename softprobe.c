@@ -118,8 +118,9 @@ open_exporter(struct probe *p)
 
 /* Open one interface, or with --wait a place for it. */
 static struct capture *
-open_interface(const struct config *cfg, const struct config_source *s)
+open_interface(const struct config *cfg, size_t i)
 {
+	const struct config_source *s = &cfg->source[i];
 	char errbuf[CAPTURE_ERROR_LEN];
 	bool missing;
 	struct capture *c = capture_open_live(
@@ -135,6 +136,7 @@ open_interface(const struct config *cfg, const struct config_source *s)
 	return capture_await_live(s->name, s->ifindex, &cfg->capture);
 }
 
+/* A worker over all interfaces. */
 static struct meter *
 open_interfaces(struct probe *p, const struct meter_config *config)
 {
@@ -142,7 +144,7 @@ open_interfaces(struct probe *p, const struct meter_config *config)
 	size_t n = 0;
 
 	for (; n < p->config.nsources; n++) {
-		capture[n] = open_interface(&p->config, &p->config.source[n]);
+		capture[n] = open_interface(&p->config, n);
 		if (capture[n] == NULL)
 			break;
 	}
@@ -153,32 +155,72 @@ open_interfaces(struct probe *p, const struct meter_config *config)
 	return NULL;
 }
 
-static int
-open_meter(struct probe *p)
+/* One thread that reads files, and meters them unless others do. */
+static struct meter *
+open_files(struct probe *p, const struct meter_config *config)
 {
 	static const char *path[CONFIG_SOURCES_MAX];
 	const struct config *cfg = &p->config;
-	uint32_t records = cfg->track.max_flows / 4;
+
+	for (size_t i = 0; i < cfg->nsources; i++)
+		path[i] = cfg->source[i].name;
+	return meter_new_files(
+	    config, &cfg->capture, path, cfg->nsources, &p->wake);
+}
+
+/* As many workers as wanted, and for files a reader that feeds them. */
+static int
+add_workers(struct probe *p, struct meter_config *config)
+{
+	uint32_t workers = p->config.workers;
+
+	for (uint32_t i = 0; i < workers; i++) {
+		struct meter *m;
+
+		if (!p->config.replay)
+			m = open_interfaces(p, config);
+		else if (workers > 1)
+			m = meter_new_shard(config, &p->wake);
+		else
+			m = open_files(p, config);
+		if (meters_add(p->meters, m) == -1)
+			return -1;
+	}
+	if (!p->config.replay || workers == 1)
+		return 0;
+	config->track.max_flows = 0;
+	if (meters_add(p->meters, open_files(p, config)) == -1)
+		return -1;
+	meters_share_reader(p->meters);
+	return 0;
+}
+
+static uint32_t
+clamp(uint32_t n, uint32_t low, uint32_t high)
+{
+	return n < low ? low : n > high ? high : n;
+}
+
+static int
+open_meters(struct probe *p)
+{
+	const struct config *cfg = &p->config;
+	uint32_t flows =
+	    (cfg->track.max_flows + cfg->workers - 1) / cfg->workers;
 	struct meter_config config = { .track = cfg->track,
+		.ring_records =
+		    clamp(flows / 4, RING_RECORDS_MIN, RING_RECORDS_MAX),
 		.replay = cfg->replay };
 
-	if (records < RING_RECORDS_MIN)
-		records = RING_RECORDS_MIN;
-	config.ring_records =
-	    records < RING_RECORDS_MAX ? records : RING_RECORDS_MAX;
+	config.track.max_flows = flows;
 	errno = 0;
-	if (cfg->replay) {
-		for (size_t i = 0; i < cfg->nsources; i++)
-			path[i] = cfg->source[i].name;
-		p->meter = meter_new_files(
-		    &config, &cfg->capture, path, cfg->nsources, &p->wake);
-	} else {
-		p->meter = open_interfaces(p, &config);
-	}
-	if (p->meter == NULL && errno == ENOMEM)
+	p->meters = meters_new();
+	if (p->meters != NULL && add_workers(p, &config) == 0)
+		return 0;
+	if (errno == ENOMEM)
 		log_error("-m %" PRIu32 ": not enough memory for so many flows",
 		    cfg->track.max_flows);
-	return p->meter == NULL ? -1 : 0;
+	return -1;
 }
 
 static int
@@ -213,17 +255,14 @@ open_pidfile(const struct config *cfg)
 
 /* Exporting -------------------------------------------------------------- */
 
-/* Whether the next record may go out now. */
+/* Whether the next record may go out now; full: its ring is half full. */
 static bool
-may_export(const struct probe *p, uint32_t used, uint64_t mono_ns)
+may_export(const struct probe *p, bool full, uint64_t mono_ns)
 {
-	const struct ring *ring = meter_ring(p->meter);
-
 	if (p->exporter == NULL || exporter_ready(p->exporter, mono_ns))
 		return true;
 	/* Live, the default pace gives way before records are lost. */
-	return !p->config.replay && !p->config.rate_given &&
-	       used > ring_capacity(ring) / 2;
+	return !p->config.replay && !p->config.rate_given && full;
 }
 
 static void
@@ -235,22 +274,19 @@ export_record(struct probe *p, const struct flow_record *r)
 		printer_add(p->printer, r);
 }
 
-/*
- * Export what the meter has ended, as far as the pace allows.  Returns how
- * many records that were.
- */
+/* Export what one worker has ended, as far as the pace allows. */
 static size_t
-fetch(struct probe *p, uint64_t mono_ns)
+fetch_from(struct probe *p, size_t worker, uint64_t mono_ns)
 {
-	struct ring *ring = meter_ring(p->meter);
-	uint32_t used = ring_used(ring);
+	struct ring *ring = meters_ring(p->meters, worker);
+	uint32_t used = ring_used(ring), half = ring_capacity(ring) / 2;
 	bool was_full = used == ring_capacity(ring);
 	const struct flow_record *r;
 	size_t done = 0, n, i;
 
-	while (done < FETCH_MAX && (n = ring_peek(ring, &r)) > 0) {
+	while (done < FETCH_MAX && (r = ring_peek(ring, &n), n > 0)) {
 		for (i = 0; i < n && i < FETCH_MAX; i++) {
-			if (!may_export(p, used - (uint32_t)i, mono_ns))
+			if (!may_export(p, used > half + i, mono_ns))
 				break;
 			export_record(p, &r[i]);
 		}
@@ -260,8 +296,28 @@ fetch(struct probe *p, uint64_t mono_ns)
 			break;
 	}
 	if (was_full && done > 0)
-		meter_room(p->meter);
+		meters_room(p->meters, worker);
 	return done;
+}
+
+static size_t
+fetch(struct probe *p, uint64_t mono_ns)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < meters_count(p->meters); i++)
+		done += fetch_from(p, i, mono_ns);
+	return done;
+}
+
+/* Whether ended flows wait to be fetched. */
+static bool
+flows_wait(const struct probe *p)
+{
+	for (size_t i = 0; i < meters_count(p->meters); i++)
+		if (ring_used(meters_ring(p->meters, i)) > 0)
+			return true;
+	return false;
 }
 
 /* Say the first write error, and stop: records have nowhere to go. */
@@ -312,17 +368,17 @@ serve_signals(struct probe *p)
 {
 	if (stop_signals > 0)
 		p->stopping = true;
-	if (expire_signals && meter_answered(p->meter)) {
+	if (expire_signals && meters_answered(p->meters)) {
 		expire_signals = 0;
 		p->call.op = METER_EXPIRE_ALL;
-		meter_ask(p->meter, &p->call);
+		meters_ask(p->meters, &p->call);
 	}
 }
 
 static void
 draw_progress(const struct probe *p, uint64_t mono_ns, uint64_t *drawn_ns)
 {
-	int permille = meter_permille(p->meter);
+	int permille = meters_permille(p->meters);
 	int width = permille * PROGRESS_WIDTH / 1000;
 
 	if (!p->config.replay || p->config.quiet || permille < 0 ||
@@ -350,13 +406,13 @@ hurry(struct probe *p, uint64_t mono_ns, uint64_t *stopping_ns)
 		return;
 	if (*stopping_ns == 0) {
 		*stopping_ns = mono_ns;
-		meter_stop(p->meter, p->abandon);
+		meters_stop(p->meters, p->abandon);
 	}
 	if (p->exporter != NULL && mono_ns - *stopping_ns > HURRY_NS)
 		exporter_set_rate(p->exporter, 0);
 }
 
-/* Run until the meter has ended and all its records are out. */
+/* Run until the meters have ended and all its records are out. */
 static int
 run(struct probe *p)
 {
@@ -366,10 +422,10 @@ run(struct probe *p)
 	int result = EXIT_SUCCESS, timeout_ms = 0;
 	bool ended = false;
 
-	while (!ended || ring_used(meter_ring(p->meter)) > 0) {
+	while (!ended || flows_wait(p)) {
 		size_t ncontrol = sleep_until(p, pfd, timeout_ms);
 
-		ended = meter_ended(p->meter);
+		ended = meters_ended(p->meters);
 		mono_ns = clock_ns(CLOCK_MONOTONIC);
 		if (p->exporter != NULL && !p->config.replay)
 			exporter_clock(p->exporter, clock_ns(CLOCK_REALTIME));
@@ -387,7 +443,7 @@ run(struct probe *p)
 		check_output(p, &result);
 		hurry(p, mono_ns, &stopping_ns);
 		draw_progress(p, mono_ns, &drawn_ns);
-		timeout_ms = ring_used(meter_ring(p->meter)) > 0 ? 1 : TURN_MS;
+		timeout_ms = flows_wait(p) ? 1 : TURN_MS;
 	}
 	clear_progress(drawn_ns, p->started_ns);
 	return result;
@@ -457,9 +513,9 @@ finish_print(struct probe *p)
 static int
 finish(struct probe *p, int result)
 {
-	result |= meter_join(p->meter);
+	result |= meters_join(p->meters);
 	result |= p->exporter != NULL ? finish_export(p) : finish_print(p);
-	meter_final_stats(p->meter, &p->call);
+	meters_final_stats(p->meters, &p->call);
 	if (p->config.foreground && !p->config.quiet)
 		report_statistics(stderr, false, &p->call, p->exporter,
 		    clock_ns(CLOCK_MONOTONIC) - p->started_ns);
@@ -472,7 +528,7 @@ close_probe(struct probe *p)
 	control_free(p->control);
 	printer_free(p->lister);
 	printer_free(p->printer);
-	meter_free(p->meter);
+	meters_free(p->meters);
 	exporter_free(p->exporter);
 	daemon_remove_pidfile();
 	wake_close(&p->wake);
@@ -493,7 +549,7 @@ start(struct probe *p)
 		return -1;
 	}
 	p->started_ns = clock_ns(CLOCK_MONOTONIC);
-	if (open_meter(p) == -1 || open_pidfile(&p->config) == -1 ||
+	if (open_meters(p) == -1 || open_pidfile(&p->config) == -1 ||
 	    open_control(p) == -1)
 		return -1;
 	if (open_exporter(p) == -1) {
@@ -501,10 +557,10 @@ start(struct probe *p)
 		return -1;
 	}
 	settle(p);
-	if (meter_start(p->meter) == -1) {
+	if (meters_start(p->meters) == -1) {
 		log_error(
 		    "cannot start the metering thread: %s", strerror(errno));
-		return -1;
+		_exit(EXIT_FAILURE); /* some may run already */
 	}
 	return 0;
 }

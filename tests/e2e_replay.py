@@ -88,6 +88,19 @@ def same_file_same_output():
         check(name + ": the same JSON twice", out[2] == out[3])
 
 
+def workers_change_nothing():
+    """Any number of metering threads gives the same records."""
+    def runs(name):
+        return [probe("-r", e2e.capture(name), "--json", "--workers", n)
+            for n in ("1", "2", "5")]
+    for name, ran in zip(e2e.captures(), e2e.each(runs, e2e.captures())):
+        check(name + ": account balanced with workers",
+            all(e2e.balanced(one.err) for one in ran), ran)
+        lines = [sorted(one.out.splitlines()) for one in ran]
+        check(name + ": the same records whoever meters",
+            lines[0] == lines[1] == lines[2], lines)
+
+
 def table_for_people():
     name = e2e.capture("zeek__wikipedia.pcap")
     text = probe("-r", name).out.decode("ascii")
@@ -697,6 +710,7 @@ def short_options_have_their_meaning():
 
 if __name__ == "__main__":
     e2e.main([real_captures, ninth_tcp_flag, same_file_same_output,
+        workers_change_nothing,
         table_for_people, file_shapes, nanoseconds, several_files,
         filter_expression, truncated_files, mutated_files, no_capture_file,
         impossible_lengths, wrong_link_type, endless_fifo, endless_stream,

@@ -349,7 +349,7 @@ END_TEST
 UNIT(bad_capture_options_are_refused)
 {
 	static const struct refusal table[] = {
-		{ "-B 0", "-B 0: give 4096 to 1073741824 octets" },
+		{ "-B 0", "-B 0: give 4096 to 67108864 octets" },
 		{ "-B 4095", "give 4096 to" },
 		{ "-B 1025M", "give 4096 to" },
 		{ "-B 18446744073709551615M", "give 4096 to" },
@@ -430,13 +430,13 @@ UNIT(max_flows_may_be_given_as_a_timeout)
 	ck_assert_uint_eq(cfg.track.max_flows, 65536);
 	accept_line("-r x -m 1");
 	ck_assert_uint_eq(cfg.track.max_flows, 1);
-	accept_line("-r x --max-flows 1073741823");
+	accept_line("-r x --max-flows 67108863");
 	ck_assert_uint_eq(cfg.track.max_flows, FLOWTRACK_MAX_FLOWS);
 	refuse_line("-t maxflows=0", "-t maxflows=0: give a number from 1 to");
-	refuse_line("-t maxflows=1k", "give a number from 1 to 1073741823");
-	refuse_line("-m 0", "-m 0: give a number from 1 to 1073741823");
-	refuse_line("-m 1073741824", "from 1 to 1073741823");
-	refuse_line("-m -1", "from 1 to 1073741823");
+	refuse_line("-t maxflows=1k", "give a number from 1 to 67108863");
+	refuse_line("-m 0", "-m 0: give a number from 1 to 67108863");
+	refuse_line("-m 67108864", "from 1 to 67108863");
+	refuse_line("-m -1", "from 1 to 67108863");
 }
 END_TEST
 
