@@ -404,7 +404,7 @@ exporter_ready(struct exporter *e, uint64_t mono_ns)
 	if (e->config.rate != 0 && mono_ns > e->pace_ns)
 		refill_pace(e, mono_ns);
 	for (size_t i = 0; i < e->ncollectors; i++) {
-		const struct collector *c = e->collector[i];
+		struct collector *c = e->collector[i];
 
 		if (!transport_ready(c->transport) ||
 		    (e->config.rate != 0 && c->pace < 1))

@@ -22,7 +22,8 @@
 #include "resolver.h"
 #include "transport.h"
 
-#define QUEUE_LEN 32 /* datagrams that wait for the socket, at most */
+#define QUEUE_LEN 32    /* datagrams handed over together, at most */
+#define REFUSALS_MAX 64 /* in one flush, before a datagram is given up */
 #define RETRY_MIN_NS (1 * NS_PER_S)
 #define RETRY_MAX_NS (30 * NS_PER_S)
 #define QUIET_NS (2 * NS_PER_S) /* without a refusal: it is back */
@@ -316,28 +317,62 @@ would_block(int error)
 	return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
 }
 
+/* Datagrams from the front of the queue to its end, or to the array's. */
+static unsigned
+in_a_row(const struct transport *t)
+{
+	size_t to_end = QUEUE_LEN - t->queue_first;
+
+	return (unsigned)(t->queue_len < to_end ? t->queue_len : to_end);
+}
+
 /*
- * Hand one datagram to the kernel: 0, or -1 with errno.  An ICMP unreachable
- * is reported by the next send in place of sending, so that one is repeated.
+ * Hand datagrams from the front of the queue to the kernel, in one call where
+ * it can take several.  Returns how many it took, or -1 with errno.
  */
 static int
-send_now(struct transport *t, const void *data, size_t len,
-    const struct cargo *cargo)
+send_some(struct transport *t)
 {
-	for (int tries = 0; tries < 3; tries++) {
-		if (send(t->fd, data, len, MSG_NOSIGNAL) != -1) {
-			t->stats.datagrams++;
-			t->stats.octets += len;
-			add_cargo(&t->stats.sent, cargo);
-			return 0;
-		}
-		if (errno == ECONNREFUSED) {
-			note_refusal(t);
-		} else if (errno != EINTR) {
-			break;
-		}
+#ifdef __linux__
+	struct mmsghdr message[QUEUE_LEN];
+	struct iovec iov[QUEUE_LEN];
+	unsigned n = in_a_row(t);
+
+	memset(message, 0, n * sizeof(message[0]));
+	for (unsigned i = 0; i < n; i++) {
+		const struct waiting *w = &t->queue[t->queue_first + i];
+
+		iov[i] = (struct iovec){ w->data, w->len };
+		message[i].msg_hdr.msg_iov = &iov[i];
+		message[i].msg_hdr.msg_iovlen = 1;
 	}
-	return -1;
+	return sendmmsg(t->fd, message, n, MSG_NOSIGNAL);
+#else
+	const struct waiting *w = &t->queue[t->queue_first];
+
+	return send(t->fd, w->data, w->len, MSG_NOSIGNAL) == -1 ? -1 : 1;
+#endif
+}
+
+/* The front of the queue is dealt with. */
+static void
+take_front(struct transport *t)
+{
+	t->queue_first = (t->queue_first + 1) % QUEUE_LEN;
+	t->queue_len--;
+}
+
+static void
+count_sent(struct transport *t, int n)
+{
+	for (; n > 0; n--) {
+		const struct waiting *w = &t->queue[t->queue_first];
+
+		t->stats.datagrams++;
+		t->stats.octets += w->len;
+		add_cargo(&t->stats.sent, &w->cargo);
+		take_front(t);
+	}
 }
 
 static int
@@ -352,21 +387,45 @@ drop(struct transport *t, const struct cargo *cargo, int error)
 	return -1;
 }
 
+/*
+ * An ICMP unreachable is reported by the next send in place of sending, so
+ * that one is repeated, a few times.
+ */
+void
+transport_flush(struct transport *t)
+{
+	int refusals = 0;
+
+	while (t->queue_len > 0) {
+		int n = send_some(t);
+
+		if (n > 0) {
+			count_sent(t, n);
+			continue;
+		}
+		if (errno == ECONNREFUSED)
+			note_refusal(t);
+		if (errno == EINTR ||
+		    (errno == ECONNREFUSED && ++refusals < REFUSALS_MAX))
+			continue;
+		if (would_block(errno))
+			return;
+		drop(t, &t->queue[t->queue_first].cargo, errno);
+		take_front(t);
+	}
+}
+
 int
 transport_send(struct transport *t, const void *data, size_t len,
     const struct cargo *cargo)
 {
 	struct waiting *w;
 
-	if (t->state != TRANSPORT_UP)
+	if (t->state != TRANSPORT_UP || len > t->config.mtu)
 		return drop(t, cargo, EAGAIN);
-	if (t->queue_len == 0) {
-		if (send_now(t, data, len, cargo) == 0)
-			return 0;
-		if (!would_block(errno))
-			return drop(t, cargo, errno);
-	}
-	if (t->queue_len == QUEUE_LEN || len > t->config.mtu)
+	if (t->queue_len == QUEUE_LEN)
+		transport_flush(t);
+	if (t->queue_len == QUEUE_LEN)
 		return drop(t, cargo, EAGAIN);
 	w = &t->queue[(t->queue_first + t->queue_len++) % QUEUE_LEN];
 	memcpy(w->data, data, len);
@@ -376,32 +435,19 @@ transport_send(struct transport *t, const void *data, size_t len,
 }
 
 bool
-transport_ready(const struct transport *t)
+transport_ready(struct transport *t)
 {
-	/* One record may fill two datagrams. */
-	return t->state != TRANSPORT_UP || t->queue_len + 2 <= QUEUE_LEN;
+	if (t->state != TRANSPORT_UP)
+		return true;
+	if (t->queue_len + 2 > QUEUE_LEN) /* a record may fill two */
+		transport_flush(t);
+	return t->queue_len + 2 <= QUEUE_LEN;
 }
 
 int
 transport_poll_fd(const struct transport *t)
 {
 	return t->queue_len > 0 ? t->fd : -1;
-}
-
-void
-transport_flush(struct transport *t)
-{
-	while (t->queue_len > 0) {
-		const struct waiting *w = &t->queue[t->queue_first];
-
-		if (send_now(t, w->data, w->len, &w->cargo) == -1) {
-			if (would_block(errno))
-				return;
-			drop(t, &w->cargo, errno);
-		}
-		t->queue_first = (t->queue_first + 1) % QUEUE_LEN;
-		t->queue_len--;
-	}
 }
 
 const struct transport_stats *

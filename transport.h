@@ -77,19 +77,19 @@ const char *transport_name(const struct transport *);
 bool transport_tick(struct transport *, uint64_t mono_ns);
 
 /*
- * Send one datagram, or queue it.  Returns 0, or -1 if it was dropped (and
- * counted): not resolved, queue full, or a send error.
+ * Queue one datagram; transport_flush(), or a full queue, sends.  Returns 0,
+ * or -1 if it was dropped (and counted): not resolved, or no room.
  */
 int transport_send(
     struct transport *, const void *data, size_t len, const struct cargo *);
 
-/* Whether the queue has room for another datagram. */
-bool transport_ready(const struct transport *);
+/* Whether there is, or can be made, room for what one record may fill. */
+bool transport_ready(struct transport *);
 
 /* The descriptor to poll for POLLOUT while datagrams wait; else -1. */
 int transport_poll_fd(const struct transport *);
 
-/* Try to send what waits. */
+/* Send what waits, as far as the socket takes it. */
 void transport_flush(struct transport *);
 
 const struct transport_stats *transport_stats(const struct transport *);
