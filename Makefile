@@ -26,7 +26,7 @@ ZLIB_LIBS != test -z "$(ZLIB)" || $(PKG_CONFIG) --libs zlib
 
 WARN = -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wwrite-strings -Wvla
-OWN_CPPFLAGS = -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 \
+OWN_CPPFLAGS = -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -D_FILE_OFFSET_BITS=64 \
 	-DVERSION='"$(VERSION)"' -DRUNSTATEDIR='"$(RUNSTATEDIR)"' \
 	$(DEPS_CFLAGS) $(ZLIB_CFLAGS)
 OWN_CFLAGS = -std=c11 -pthread -fstack-protector-strong -fPIE $(WARN)
@@ -35,15 +35,18 @@ LINK = $(CC) $(OWN_CFLAGS) $(CFLAGS) -pie $(LDFLAGS)
 ALL_LIBS = $(DEPS_LIBS) $(ZLIB_LIBS) $(LIBS)
 
 # Every room but the two programs' own; see ARCHITECTURE.md.
-OBJS = capture.o commands.o config.o control.o daemon.o decode.o exporter.o flowkey.o flowtrack.o \
-	fragment.o ie.o input.o ipfix.o log.o message.o meter.o meters.o netflow5.o \
-	netflow9.o printer.o report.o resolver.o ring.o text.o \
-	transport.o wake.o
+OBJS = capture.o capture_file.o capture_live.o commands.o config.o control.o daemon.o decode.o exporter.o \
+	flowkey.o flowtrack.o fragment.o ie.o input.o ipfix.o log.o message.o \
+	meter.o meters.o netflow5.o netflow9.o pcapfile.o printer.o report.o resolver.o \
+	ring.o text.o transport.o wake.o
 PROGRAMS = softprobe softprobectl
 UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_config \
-	tests/test_control tests/test_decode tests/test_flowtrack tests/test_fragment \
-	tests/test_input tests/test_printer tests/test_report tests/test_tree
-FUZZERS = tests/fuzz_decode tests/fuzz_capture
+	tests/test_control tests/test_decode tests/test_exporter \
+	tests/test_flowtrack tests/test_fragment tests/test_golden \
+	tests/test_ie tests/test_input tests/test_message tests/test_pcapfile tests/test_printer \
+	tests/test_report tests/test_ring tests/test_transport tests/test_tree
+FUZZERS = tests/fuzz_decode tests/fuzz_capture tests/fuzz_flowtrack \
+	tests/fuzz_pcapfile
 FUZZ_SECONDS = 10
 
 all: $(PROGRAMS)
@@ -63,16 +66,17 @@ libsoftprobe.a: $(OBJS)
 	$(COMPILE) -c -o $@ $<
 
 # One line of headers for all: a build takes seconds.
-HEADERS = bytes.h capture.h config.h control.h daemon.h decode.h exporter.h flowkey.h probe.h \
-	flowtrack.h fragment.h ie.h input.h log.h message.h meter.h meters.h printer.h \
-	record.h report.h resolver.h ring.h transport.h text.h \
-	treetype.h wake.h
+HEADERS = bytes.h capture.h capture_internal.h config.h control.h daemon.h decode.h exporter.h \
+	flowkey.h flowtrack.h fragment.h ie.h input.h log.h message.h meter.h \
+	meters.h pcapfile.h printer.h probe.h record.h report.h resolver.h ring.h text.h \
+	transport.h treetype.h wake.h
 $(OBJS) softprobe.o softprobectl.o: $(HEADERS) Makefile VERSION
 
 CHECK_CFLAGS = `$(PKG_CONFIG) --cflags check`
 CHECK_LIBS = `$(PKG_CONFIG) --libs check`
 
-$(UNIT_TESTS): libsoftprobe.a tests/unit.h $(HEADERS)
+$(UNIT_TESTS): libsoftprobe.a tests/unit.h tests/export.h tests/readers.h \
+    $(HEADERS)
 	$(COMPILE) -I. $(CHECK_CFLAGS) -pie $(LDFLAGS) -o $@ $@.c \
 	    libsoftprobe.a $(CHECK_LIBS) $(ALL_LIBS)
 

@@ -2,8 +2,9 @@
 /*
  * capture.h - packets from interfaces and capture files.
  *
- * The only place that knows libpcap.  One capture is one source; frames are
- * decoded as they come and handed over in bursts.
+ * The only place that knows libpcap (capture.c, capture_live.c and
+ * capture_file.c).  One capture is one source; frames are decoded as they come
+ * and handed over in bursts.
  */
 #ifndef CAPTURE_H
 #define CAPTURE_H
@@ -35,11 +36,14 @@ struct capture_config {
 	uint32_t buffer_octets; /* of the kernel, per interface */
 	uint32_t snaplen;       /* octets of a frame; live only */
 	bool promiscuous;
+	uint16_t
+	    fanout; /* group that shares the interface's packets; 0 = none */
+	bool libpcap_reader; /* for all files, also classic ones: for tests */
 };
 
 /* frames = packets + the sum of discard + gathering_off. */
 struct capture_stats {
-	uint64_t frames;                   /* handed over by libpcap */
+	uint64_t frames;                   /* that passed the filter */
 	uint64_t frame_octets;             /* their length on the wire */
 	uint64_t packets;                  /* decoded */
 	uint64_t discard[DECODE_STATUSES]; /* [DECODE_OK] stays 0 */

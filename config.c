@@ -1044,7 +1044,8 @@ build_tables(char shorts[2 * ROWS + 3], struct option longs[ROWS + 1])
 static bool
 find_row(struct parse *p, int c)
 {
-	p->long_form = c >= LONG_FORM;
+	/* musl's getopt makes larger numbers of octets beyond ASCII. */
+	p->long_form = c >= LONG_FORM && c < LONG_FORM + (int)ROWS;
 	p->value = NULL;
 	if (p->long_form) {
 		p->row = &rows[c - LONG_FORM];

@@ -25,6 +25,7 @@
  */
 #define UPTIME_MAX_NS ((UINT64_C(1) << 31) * NS_PER_MS)
 #define UPTIME_NEW_NS ((UINT64_C(1) << 30) / MS_PER_S * NS_PER_S)
+#define BOOT_UNKNOWN UINT64_MAX
 
 struct collector {
 	struct transport *transport;
@@ -32,7 +33,7 @@ struct collector {
 	struct template template[TEMPLATES];
 	struct message message;
 	uint64_t pending_ns; /* when its first record was added */
-	uint64_t boot_ns;    /* whole seconds; 0 = not known yet */
+	uint64_t boot_ns;    /* whole seconds, or BOOT_UNKNOWN */
 	uint64_t export_ns;  /* of the last message: never runs backwards */
 	uint32_t sequence;
 	bool templates_due;
@@ -104,6 +105,7 @@ collector_new(const struct exporter *e, const struct collector_address *address)
 	else
 		template_nf5(&c->template[0]);
 	c->templates_due = c->dialect->has_sets;
+	c->boot_ns = BOOT_UNKNOWN;
 	c->pace = PACE_BURST;
 	c->transport = transport_new(address, &config);
 	message_begin(&c->message, c->dialect, e->config.mtu);
@@ -144,6 +146,20 @@ begin_message(struct exporter *e, struct collector *c)
 	message_begin(&c->message, c->dialect, e->config.mtu);
 }
 
+/* The boot time from which times from from_ns to end_ns are best told. */
+static uint64_t
+boot_time_for(const struct collector *c, uint64_t from_ns, uint64_t end_ns)
+{
+	if (c->boot_ns != BOOT_UNKNOWN) {
+		uint64_t back_ns =
+		    end_ns > UPTIME_NEW_NS ? end_ns - UPTIME_NEW_NS : 0;
+
+		if (back_ns < from_ns)
+			from_ns = back_ns;
+	}
+	return from_ns / NS_PER_S * NS_PER_S;
+}
+
 /*
  * When the header of a message that leaves at at_ns says it does.  Relative
  * times have 32 bits: where a capture's clock leapt too far for them, a
@@ -162,9 +178,10 @@ header_time(struct collector *c, uint64_t at_ns)
 	}
 	if (at_ns >= c->boot_ns && at_ns - c->boot_ns <= UPTIME_MAX_NS)
 		return at_ns;
-	if (m->records == 0)
-		c->boot_ns = at_ns / NS_PER_S * NS_PER_S;
-	return m->records == 0 ? at_ns : m->latest_ns;
+	if (m->records != 0)
+		return m->latest_ns;
+	c->boot_ns = boot_time_for(c, at_ns, at_ns);
+	return at_ns;
 }
 
 /* Close the message and hand it over; at_ns is when it leaves. */
@@ -183,8 +200,10 @@ send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 	message_end(m);
 	c->sequence += c->dialect->advance(m);
 	c->stats.templates += m->templates;
-	c->messages_since_templates++;
-	c->pace -= 1;
+	if (m->records != 0)
+		c->messages_since_templates++;
+	if (e->config.rate != 0)
+		c->pace -= 1;
 	transport_send(c->transport, m->w.base, wb_len(&m->w), &cargo);
 	begin_message(e, c);
 }
@@ -217,35 +236,40 @@ templates_are_due(const struct exporter *e, const struct collector *c)
 		   c->messages_since_templates >= e->config.template_messages);
 }
 
-/* Let relative times of the record be told; moves the boot time if needed. */
-static void
+/*
+ * Let relative times of the record be told.  Returns false if the boot time
+ * was moved for it and the message has to be opened (again).
+ */
+static bool
 fit_boot_time(
     struct exporter *e, struct collector *c, const struct flow_record *r)
 {
-	uint64_t end_ns = r->fwd.end_ns, from_ns = r->fwd.start_ns;
+	uint64_t boot_ns;
 
-	if (!c->dialect->relative_times)
-		return;
 	c->message.boot_ns = c->boot_ns;
-	if (c->boot_ns == 0)
-		c->boot_ns = from_ns / NS_PER_S * NS_PER_S;
-	else if (end_ns < c->boot_ns || end_ns - c->boot_ns > UPTIME_MAX_NS ||
-		 !message_spans(&c->message, r)) {
-		send_message(e, c, c->message.latest_ns);
-		c->boot_ns =
-		    end_ns > UPTIME_NEW_NS ? end_ns - UPTIME_NEW_NS : 0;
-		if (from_ns < c->boot_ns)
-			c->boot_ns = from_ns;
-		c->boot_ns = c->boot_ns / NS_PER_S * NS_PER_S;
-	}
-	c->message.boot_ns = c->boot_ns;
+	if (!c->dialect->relative_times ||
+	    (message_spans(&c->message, r) &&
+		r->fwd.end_ns - c->boot_ns <= UPTIME_MAX_NS))
+		return true;
+	boot_ns = boot_time_for(c, r->fwd.start_ns, r->fwd.end_ns);
+	if (boot_ns == c->boot_ns)
+		return true;
+	if (c->message.records != 0)
+		send_message(e, c, e->now_ns);
+	c->message.boot_ns = c->boot_ns = boot_ns;
+	return !message_empty(&c->message);
 }
 
-/* The next record starts a message: what must stand before it? */
+/*
+ * The next record starts a message: what must stand before it?  Nothing, if
+ * templates for it have just been sent.
+ */
 static void
-open_message(struct exporter *e, struct collector *c)
+open_message(struct exporter *e, struct collector *c, bool just_sent)
 {
 	c->pending_ns = e->now_ns;
+	if (just_sent)
+		return;
 	/* One that refused may be back at any moment, and know nothing. */
 	if (templates_are_due(e, c) ||
 	    (c->dialect->has_sets && transport_refused(c->transport)))
@@ -271,6 +295,7 @@ static void
 add_half(struct exporter *e, struct collector *c, const struct flow_record *r)
 {
 	const struct template *t = c->template;
+	bool opened = false;
 
 	if (!c->dialect->has_sets && r->ip_version != 4) {
 		count_unfit(c, r);
@@ -278,15 +303,18 @@ add_half(struct exporter *e, struct collector *c, const struct flow_record *r)
 	}
 	if (c->dialect->has_sets)
 		t += template_flavour(r);
-	fit_boot_time(e, c, r);
-	if (message_empty(&c->message))
-		open_message(e, c);
-	if (message_record(&c->message, t, r) == 0)
-		return;
-	send_message(e, c, e->now_ns);
-	open_message(e, c);
-	c->message.boot_ns = c->boot_ns;
-	message_record(&c->message, t, r);
+	/* At worst: a full message, templates that fill the next, its boot. */
+	for (int tries = 0; tries < 4; tries++) {
+		if (message_empty(&c->message)) {
+			open_message(e, c, opened);
+			opened = true;
+		}
+		if (!fit_boot_time(e, c, r))
+			continue;
+		if (message_record(&c->message, t, r) == 0)
+			return;
+		send_message(e, c, e->now_ns);
+	}
 }
 
 /* Send the messages whose first record has waited long enough. */
@@ -357,8 +385,6 @@ tick_collector(struct exporter *e, struct collector *c, uint64_t mono_ns)
 	if (e->config.replay || transport_state(c->transport) != TRANSPORT_UP)
 		return;
 	if (message_empty(&c->message) && templates_are_due(e, c)) {
-		if (c->boot_ns == 0)
-			c->boot_ns = e->now_ns / NS_PER_S * NS_PER_S;
 		put_templates(e, c);
 		send_message(e, c, e->now_ns);
 	}
@@ -376,8 +402,10 @@ exporter_tick(struct exporter *e, uint64_t mono_ns)
 void
 exporter_flush(struct exporter *e)
 {
-	for (size_t i = 0; i < e->ncollectors; i++)
+	for (size_t i = 0; i < e->ncollectors; i++) {
 		send_message(e, e->collector[i], e->now_ns);
+		transport_flush(e->collector[i]->transport);
+	}
 }
 
 /* Pace and queues ------------------------------------------------------- */
@@ -450,9 +478,11 @@ exporter_stats(
 	const struct collector *c = e->collector[i];
 
 	*stats = c->stats;
-	stats->waiting = (struct cargo){ c->message.records, c->message.packets,
-		c->message.octets };
 	stats->transport = *transport_stats(c->transport);
+	stats->waiting = stats->transport.queued;
+	stats->waiting.records += c->message.records;
+	stats->waiting.packets += c->message.packets;
+	stats->waiting.octets += c->message.octets;
 }
 
 const char *

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * input.c - a file, pipe or gzip'd file as a stdio stream.
+ * input.c - a file, pipe or gzip'd file by reads or as a stdio stream.
  *
  * It knows nothing of what the octets mean but gzip's magic (RFC 1952
  * s2.3.1), and never seeks: what works for a file works for a pipe.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@
 
 #define STREAM_LEN 262144 /* of the stdio buffer */
 #define RAW_LEN 65536     /* octets of the file ahead of the stream */
+#define READ_MAX INT_MAX  /* octets of one read: zlib and stdio count so */
 
 struct input {
 	int fd;
@@ -41,6 +43,8 @@ struct input {
 	bool inflating;
 	bool between_members; /* the stream may end here */
 #endif
+	size_t peek_pos, peek_len;
+	uint8_t peek[INPUT_PEEK_MAX]; /* decompressed; come before all else */
 	size_t raw_pos, raw_len;
 	uint8_t raw[RAW_LEN];
 	char buffer[STREAM_LEN];
@@ -118,18 +122,18 @@ read_file(struct input *in, void *buf, size_t len)
 	}
 }
 
-static int
-read_plain(struct input *in, char *buf, size_t len)
+static ssize_t
+read_plain(struct input *in, void *buf, size_t len)
 {
 	size_t ahead = in->raw_len - in->raw_pos;
 
 	if (ahead == 0)
-		return (int)read_file(in, buf, len);
+		return read_file(in, buf, len);
 	if (len > ahead)
 		len = ahead;
 	memcpy(buf, in->raw + in->raw_pos, len);
 	in->raw_pos += len;
-	return (int)len;
+	return (ssize_t)len;
 }
 
 #ifdef HAVE_ZLIB
@@ -188,31 +192,33 @@ inflate_ahead(struct input *in)
 	return gzip_fail(in, "gzip data is damaged");
 }
 
-static int
-read_gzip(struct input *in, char *buf, size_t len)
+static ssize_t
+read_gzip(struct input *in, void *buf, size_t len)
 {
 	if (in->error != NULL)
 		return gzip_fail(in, in->error);
-	in->z.next_out = (Bytef *)buf;
+	in->z.next_out = buf;
 	in->z.avail_out = (uInt)len;
 	while (in->z.avail_out == len) {
 		ssize_t n;
 
 		if (in->between_members)
 			next_member(in);
-		if (!in->between_members && inflate_ahead(in) == -1)
+		/* What came before the damage is given first. */
+		if (!in->between_members && inflate_ahead(in) == -1 &&
+		    in->z.avail_out == len)
 			return -1;
 		if (in->z.avail_out < len || in->raw_pos < in->raw_len)
 			continue;
 		n = refill(in);
 		if (n == -1 || in->stopped)
-			return (int)n;
+			return n;
 		if (n == 0 && in->between_members)
 			return 0;
 		if (n == 0)
 			return gzip_fail(in, "gzip data ends early");
 	}
-	return (int)(len - in->z.avail_out);
+	return (ssize_t)(len - in->z.avail_out);
 }
 
 static int
@@ -233,13 +239,11 @@ end_gzip(struct input *in)
 		inflateEnd(&in->z);
 }
 
-static int
-read_stream(void *cookie, char *buf, int len)
+static ssize_t
+read_octets(struct input *in, void *buf, size_t len)
 {
-	struct input *in = cookie;
-
-	return in->inflating ? read_gzip(in, buf, (size_t)len)
-			     : read_plain(in, buf, (size_t)len);
+	return in->inflating ? read_gzip(in, buf, len)
+			     : read_plain(in, buf, len);
 }
 
 #else
@@ -258,13 +262,52 @@ end_gzip(struct input *in)
 	(void)in;
 }
 
-static int
-read_stream(void *cookie, char *buf, int len)
+static ssize_t
+read_octets(struct input *in, void *buf, size_t len)
 {
-	return read_plain(cookie, buf, (size_t)len);
+	return read_plain(in, buf, len);
 }
 
 #endif
+
+size_t
+input_peek(struct input *in, void *dst, size_t len)
+{
+	while (in->peek_len < len) {
+		ssize_t n = read_octets(
+		    in, in->peek + in->peek_len, len - in->peek_len);
+
+		if (n <= 0)
+			break;
+		in->peek_len += (size_t)n;
+	}
+	if (len > in->peek_len)
+		len = in->peek_len;
+	memcpy(dst, in->peek, len);
+	return len;
+}
+
+ssize_t
+input_read(struct input *in, void *dst, size_t len)
+{
+	size_t peeked = in->peek_len - in->peek_pos;
+
+	if (len > READ_MAX)
+		len = READ_MAX;
+	if (peeked == 0)
+		return read_octets(in, dst, len);
+	if (len > peeked)
+		len = peeked;
+	memcpy(dst, in->peek + in->peek_pos, len);
+	in->peek_pos += len;
+	return (ssize_t)len;
+}
+
+static int
+read_stream(void *cookie, char *buf, int len)
+{
+	return (int)input_read(cookie, buf, (size_t)len);
+}
 
 static int
 close_stream(void *cookie)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * input.h - the octets of a capture file: a plain or gzip'd file, a pipe, a
- * FIFO or standard input, as a stdio stream for libpcap.
+ * FIFO or standard input, by large reads or as a stdio stream for libpcap.
  *
  * A read that waits for a pipe can be ended by another thread, so a FIFO that
  * nobody writes never keeps the program from leaving.
@@ -10,16 +10,21 @@
 #define INPUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
+
+#define INPUT_PEEK_MAX 64
 
 struct wake; /* wake.h */
 struct input;
 
 /* What happens while a read has to wait for a pipe. */
 struct input_waiter {
-	const struct wake *stop;     /* a ring ends the stream; NULL = never */
-	const struct wake *call;     /* a ring calls waiting(); NULL = never */
-	void (*waiting)(void *arg);  /* also called before each wait; NULL: not */
+	const struct wake *stop; /* a ring ends the stream; NULL = never */
+	const struct wake *call; /* a ring calls waiting(); NULL = never */
+	/* Also called before each wait; NULL: not. */
+	void (*waiting)(void *arg);
 	void *arg;
 };
 
@@ -31,6 +36,20 @@ struct input_waiter {
  * file where zlib was not built in).
  */
 struct input *input_open(const char *path, const struct input_waiter *);
+
+/*
+ * Copy the first len (at most INPUT_PEEK_MAX) octets, decompressed, to dst
+ * without taking them; only before anything was read.  Returns how many there
+ * are: fewer than len if the file is shorter or cannot be read.
+ */
+size_t input_peek(struct input *, void *dst, size_t len);
+
+/*
+ * Read on, as read(2): 1 to len octets, decompressed; 0 at the end or once
+ * stopped; -1 with errno.  Waits only where not one octet is there.  Use this
+ * or the stream, not both.
+ */
+ssize_t input_read(struct input *, void *dst, size_t len);
 
 /*
  * The stream of (decompressed) octets, for one thread: it does not lock.

@@ -7,6 +7,7 @@
 #	sh install-deps.sh test     to build and to run all tests
 #	sh install-deps.sh lint     ... and the checks of `make lint`
 #	sh install-deps.sh fuzz     ... and the fuzz targets of `make fuzz`
+#	sh install-deps.sh cross    ... and the foreign machines of `make cross`
 #
 # Asks nothing, installs nothing that is there, adds no package source.
 # Elsewhere it prints what is needed and leaves with 1.
@@ -16,14 +17,18 @@ build='gcc libc6-dev make pkg-config libpcap-dev libbsd-dev zlib1g-dev'
 tests='check iproute2 mount nfdump python3 tcpreplay tshark util-linux'
 checkers='clang-format clang-tidy cppcheck mandoc shellcheck'
 clang='clang libclang-rt-dev' # the latter has another name, see below
+emulated='gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf gcc-i686-linux-gnu
+    gcc-mips-linux-gnu linux-libc-dev-mips-cross qemu-user python3
+    bison dpkg-dev flex patch xz-utils' # the last line for building libraries
 
 case ${1:-build} in
 build) wanted=$build ;;
 test) wanted="$build $tests" ;;
 lint) wanted="$build $tests $checkers" ;;
 fuzz) wanted="$build $clang" ;;
+cross) wanted="$build $emulated" ;;
 *)
-	echo "install-deps.sh: $1: give build, test, lint or fuzz" >&2
+	echo "install-deps.sh: $1: give build, test, lint, fuzz or cross" >&2
 	exit 2
 	;;
 esac

@@ -116,16 +116,26 @@ open_exporter(struct probe *p)
 	return 0;
 }
 
+/* A number for the group of workers on source i that no other process has. */
+static uint16_t
+fanout_group(size_t i)
+{
+	return (uint16_t)(1 + ((size_t)getpid() * CONFIG_SOURCES_MAX + i) %
+				  UINT16_MAX);
+}
+
 /* Open one interface, or with --wait a place for it. */
 static struct capture *
 open_interface(const struct config *cfg, size_t i)
 {
 	const struct config_source *s = &cfg->source[i];
+	struct capture_config config = cfg->capture;
 	char errbuf[CAPTURE_ERROR_LEN];
+	struct capture *c;
 	bool missing;
-	struct capture *c = capture_open_live(
-	    s->name, s->ifindex, &cfg->capture, &missing, errbuf);
 
+	config.fanout = cfg->workers > 1 ? fanout_group(i) : 0;
+	c = capture_open_live(s->name, s->ifindex, &config, &missing, errbuf);
 	if (c != NULL)
 		return c;
 	if (!missing || !cfg->wait) {
@@ -133,7 +143,7 @@ open_interface(const struct config *cfg, size_t i)
 		return NULL;
 	}
 	log_note("%s; waiting for it", errbuf);
-	return capture_await_live(s->name, s->ifindex, &cfg->capture);
+	return capture_await_live(s->name, s->ifindex, &config);
 }
 
 /* A worker over all interfaces. */

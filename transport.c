@@ -358,6 +358,11 @@ send_some(struct transport *t)
 static void
 take_front(struct transport *t)
 {
+	const struct cargo *c = &t->queue[t->queue_first].cargo;
+
+	t->stats.queued.records -= c->records;
+	t->stats.queued.packets -= c->packets;
+	t->stats.queued.octets -= c->octets;
 	t->queue_first = (t->queue_first + 1) % QUEUE_LEN;
 	t->queue_len--;
 }
@@ -431,6 +436,7 @@ transport_send(struct transport *t, const void *data, size_t len,
 	memcpy(w->data, data, len);
 	w->len = len;
 	w->cargo = *cargo;
+	add_cargo(&t->stats.queued, cargo);
 	return 0;
 }
 

@@ -38,7 +38,8 @@ struct cargo {
 struct transport_stats {
 	uint64_t datagrams, octets; /* taken by the kernel */
 	struct cargo sent;
-	uint64_t dropped; /* datagrams that could not be sent */
+	struct cargo queued; /* in the queue now */
+	uint64_t dropped;    /* datagrams that could not be sent */
 	struct cargo lost;
 	uint64_t refused; /* ICMP unreachable came back */
 	uint64_t errors;  /* other send errors */

@@ -3,12 +3,14 @@
  * test_capture.c - capture files of every format, whole and damaged, and the
  * timeline they give.  The files are put together here, octet by octet.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef HAVE_ZLIB
 #include <zlib.h>
@@ -517,8 +519,12 @@ UNIT(pcapng_times_after_2106_are_its_last_second)
 	packet(UINT64_C(1) << 32, 0);
 	packet(UINT64_MAX / NS, 0);
 	read_whole();
-	ck_assert_uint_eq(seen.time_ns[0] / NS, UINT32_MAX);
-	ck_assert_uint_eq(seen.time_ns[1] / NS, UINT32_MAX);
+	/* Where time_t has 32 bits, libpcap has cut off the others. */
+	if (sizeof(time_t) > 4) {
+		ck_assert_uint_eq(seen.time_ns[0] / NS, UINT32_MAX);
+		ck_assert_uint_eq(seen.time_ns[1] / NS, UINT32_MAX);
+	}
+	ck_assert_uint_eq(seen.n, 2);
 	end();
 }
 END_TEST
@@ -817,9 +823,11 @@ UNIT(interface_that_is_not_there_is_named)
 	    capture_open_live("softprobe-nil", 0, &config, &missing, errbuf));
 	ck_assert_msg(
 	    strstr(errbuf, "softprobe-nil: ") == errbuf, "%s", errbuf);
-	/* Without the right to capture that is what is told first. */
+	/* Without the right to capture, or in an emulator that cannot, that is
+	 * what is told first. */
 	ck_assert_int_eq(missing, strstr(errbuf, "(there are: ") != NULL);
-	ck_assert(missing || strstr(errbuf, "capturing needs") != NULL);
+	ck_assert(missing || strstr(errbuf, "capturing needs") != NULL ||
+	    strstr(errbuf, strerror(ENOSYS)) != NULL);
 }
 END_TEST
 

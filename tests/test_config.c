@@ -349,7 +349,7 @@ END_TEST
 UNIT(bad_capture_options_are_refused)
 {
 	static const struct refusal table[] = {
-		{ "-B 0", "-B 0: give 4096 to 67108864 octets" },
+		{ "-B 0", "-B 0: give 4096 to 1073741824 octets" },
 		{ "-B 4095", "give 4096 to" },
 		{ "-B 1025M", "give 4096 to" },
 		{ "-B 18446744073709551615M", "give 4096 to" },

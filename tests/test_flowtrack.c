@@ -83,8 +83,10 @@ packet(uint64_t ms, uint8_t protocol, uint32_t src, uint32_t dst)
 		.src_port = (uint16_t)(1000 + src),
 		.dst_port = (uint16_t)(1000 + dst) };
 
-	memcpy(p.src, &src, sizeof(src));
-	memcpy(p.dst, &dst, sizeof(dst));
+	for (int i = 0; i < 4; i++) {
+		p.src[i] = (uint8_t)(src >> 8 * i);
+		p.dst[i] = (uint8_t)(dst >> 8 * i);
+	}
 	return p;
 }
 
@@ -639,9 +641,10 @@ UNIT(eviction_is_in_exact_order_of_idleness_in_a_large_cache)
 		add_udp(++ms, 10000 + i, 5000);
 	ck_assert_uint_eq(ngot, n);
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t src;
+		uint32_t src =
+		    got[i].src[0] | (uint32_t)got[i].src[1] << 8 |
+		    (uint32_t)got[i].src[2] << 16;
 
-		memcpy(&src, got[i].src, sizeof(src));
 		ck_assert_uint_eq(src, 1 + i * 387 % n);
 	}
 	end();

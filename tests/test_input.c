@@ -154,6 +154,68 @@ UNIT(files_of_0_to_3_octets_are_read)
 }
 END_TEST
 
+/* Peek, then read by pieces to the end, and check what came. */
+static void
+check_reads(size_t len, size_t piece)
+{
+	struct input *in = input_open(path, NULL);
+	size_t peek_len = len < INPUT_PEEK_MAX ? len : INPUT_PEEK_MAX;
+	uint8_t head[INPUT_PEEK_MAX];
+	size_t at = 0;
+	ssize_t n;
+
+	ck_assert_ptr_nonnull(in);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_uint_eq(input_peek(in, head, 2), len < 2 ? len : 2);
+		ck_assert_uint_eq(
+		    input_peek(in, head, INPUT_PEEK_MAX), peek_len);
+		ck_assert_mem_eq(head, data, peek_len);
+	}
+	do {
+		size_t room = sizeof(got) - at;
+
+		n = input_read(in, got + at, room < piece ? room : piece);
+		ck_assert_int_le(n, (ssize_t)piece);
+		at += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	ck_assert_int_eq(n, 0);
+	ck_assert_uint_eq(at, len);
+	ck_assert_mem_eq(got, data, len);
+	ck_assert_int_eq(input_read(in, got, piece), 0);
+	input_close(in);
+}
+
+UNIT(reads_give_what_the_stream_would)
+{
+	begin();
+	write_file(data, DATA_LEN);
+	check_reads(DATA_LEN, 7);
+	check_reads(DATA_LEN, 500000);
+	for (size_t len = 0; len < INPUT_PEEK_MAX + 2; len++) {
+		write_file(data, len);
+		check_reads(len, 1000);
+	}
+	end();
+}
+END_TEST
+
+UNIT(what_was_peeked_at_stays_in_the_stream)
+{
+	struct input *in;
+	uint8_t head[INPUT_PEEK_MAX];
+
+	begin();
+	write_file(data, DATA_LEN);
+	in = input_open(path, NULL);
+	ck_assert_ptr_nonnull(in);
+	ck_assert_uint_eq(input_peek(in, head, 24), 24);
+	ck_assert_uint_eq(read_all(in), DATA_LEN);
+	ck_assert_mem_eq(got, data, DATA_LEN);
+	input_close(in);
+	end();
+}
+END_TEST
+
 UNIT(progress_of_a_file_runs_from_0_to_1000)
 {
 	struct input *in;
@@ -432,6 +494,17 @@ UNIT(gzip_file_is_inflated)
 }
 END_TEST
 
+UNIT(gzip_file_is_read_as_a_plain_one)
+{
+	begin();
+	append_member(0, 300000);
+	append_member(300000, 300000);
+	check_reads(600000, 11);
+	check_reads(600000, 500000);
+	end();
+}
+END_TEST
+
 UNIT(gzip_members_are_one_stream)
 {
 	begin();
@@ -461,6 +534,45 @@ UNIT(garbage_after_gzip_data_is_named_after_the_data)
 	append_member(0, 5000);
 	append_octets("garbage", 7);
 	check_error(check_stream(5000), "gzip data is damaged");
+	end();
+}
+END_TEST
+
+/* Stored, not compressed, so that the place of the damage is known. */
+static void
+write_stored_and_damage(size_t at)
+{
+	static uint8_t ones[DATA_LEN];
+	gzFile gz = gzopen(path, "wb0");
+	FILE *f;
+
+	ck_assert_ptr_nonnull(gz);
+	ck_assert_int_eq(gzwrite(gz, data, DATA_LEN), DATA_LEN);
+	ck_assert_int_eq(gzclose(gz), Z_OK);
+	memset(ones, 0xff, sizeof(ones)); /* no type of block */
+	f = fopen(path, "r+b");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fseek(f, (long)at, SEEK_SET), 0);
+	ck_assert_uint_eq(fwrite(ones, 1, DATA_LEN - at, f), DATA_LEN - at);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+UNIT(gzip_damaged_anywhere_gives_what_is_before)
+{
+	const size_t headers_len = 200; /* of file and blocks */
+
+	begin();
+	for (size_t at = 100000; at < 600000; at += 30000) {
+		struct input *in;
+
+		unlink(path);
+		write_stored_and_damage(at);
+		in = input_open(path, NULL);
+		ck_assert_ptr_nonnull(in);
+		ck_assert_uint_ge(read_all(in), at - headers_len);
+		ck_assert_mem_eq(got, data, at - headers_len);
+		check_error(in, "gzip data is damaged");
+	}
 	end();
 }
 END_TEST
@@ -502,9 +614,10 @@ UNIT(damaged_gzip_data_is_named)
 END_TEST
 
 #define GZIP_TESTS                                                             \
-	gzip_file_is_inflated, gzip_members_are_one_stream,                    \
-	    zeros_after_gzip_data_are_padding,                                 \
+	gzip_file_is_inflated, gzip_file_is_read_as_a_plain_one,               \
+	    gzip_members_are_one_stream, zeros_after_gzip_data_are_padding,    \
 	    garbage_after_gzip_data_is_named_after_the_data,                   \
+	    gzip_damaged_anywhere_gives_what_is_before,                        \
 	    gzip_cut_anywhere_gives_what_it_has_and_an_error,                  \
 	    damaged_gzip_data_is_named
 
@@ -525,9 +638,10 @@ END_TEST
 #endif
 
 UNIT_MAIN("input", plain_file_is_read_to_its_last_octet,
-    files_of_0_to_3_octets_are_read, progress_of_a_file_runs_from_0_to_1000,
-    stream_may_be_closed_by_its_reader, missing_file_is_enoent,
-    directory_is_eisdir, closing_nothing_is_fine,
+    files_of_0_to_3_octets_are_read, reads_give_what_the_stream_would,
+    what_was_peeked_at_stays_in_the_stream,
+    progress_of_a_file_runs_from_0_to_1000, stream_may_be_closed_by_its_reader,
+    missing_file_is_enoent, directory_is_eisdir, closing_nothing_is_fine,
     fifo_without_writer_is_ended_by_a_ring, fifo_gives_what_its_writer_wrote,
     fifo_that_falls_silent_is_ended_by_a_ring, file_is_ended_by_a_ring_too,
     call_is_answered_while_a_fifo_is_silent,

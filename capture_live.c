@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * capture_live.c - interfaces through libpcap.
+ *
+ * It opens an interface, reads it, and finds out that it is lost.  It does not
+ * decide when a lost interface is tried again, and never waits.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "capture_internal.h"
+#include "log.h"
+
+#define LINK_CHECK_MS 250 /* between two looks at a silent interface */
+#define NFLOG_SNAPLEN 65535
+#define NS_PER_MS UINT64_C(1000000)
+
+#ifdef __linux__
+#include <linux/if_packet.h>
+#define PRIVILEGE "capturing needs root or CAP_NET_RAW"
+#else
+#define PRIVILEGE "capturing needs root or the right to read /dev/bpf"
+#endif
+
+/*
+ * libpcap sizes its netlink buffer by the snap length, and what the kernel
+ * batches beyond it is lost; so nflog gets room for the largest batch.
+ */
+static int
+snaplen_for(const struct capture *c)
+{
+	return strncmp(c->name, "nflog", 5) == 0 ? NFLOG_SNAPLEN
+						 : (int)c->config.snaplen;
+}
+
+/* Make and activate a handle; *status is pcap_activate's. */
+static pcap_t *
+activate(struct capture *c, bool promiscuous, int *status)
+{
+	char why[PCAP_ERRBUF_SIZE] = "";
+	pcap_t *p = pcap_create(c->name, why);
+
+	if (p == NULL) {
+		capture_explain(c, why);
+		return NULL;
+	}
+	pcap_set_snaplen(p, snaplen_for(c));
+	pcap_set_promisc(p, promiscuous);
+	pcap_set_timeout(p, CAPTURE_TIMEOUT_MS);
+	pcap_set_buffer_size(p, (int)c->config.buffer_octets);
+	/* Refused where there are microseconds only; tick_ns tells. */
+	pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO);
+	*status = pcap_activate(p);
+	return p;
+}
+
+static void
+explain_missing(struct capture *c)
+{
+	char *there = capture_list_interfaces();
+
+	(void)snprintf(c->error, sizeof(c->error),
+	    "%.200s: no such interface (there are: %.200s)", c->name,
+	    there == NULL ? "?" : there);
+	free(there);
+}
+
+/* Explain why p was not activated; returns whether it is just not there. */
+static bool
+explain_status(struct capture *c, pcap_t *p, int status)
+{
+	switch (status) {
+	case PCAP_ERROR_NO_SUCH_DEVICE:
+		explain_missing(c);
+		return true;
+	case PCAP_ERROR_IFACE_NOT_UP:
+		capture_explain(c, "interface is down");
+		return true;
+	case PCAP_ERROR_PERM_DENIED:
+		capture_explain(c, PRIVILEGE);
+		return false;
+	case PCAP_ERROR:
+		capture_explain(c, pcap_geterr(p));
+		return false;
+	default:
+		capture_explain(c, pcap_statustostr(status));
+		return false;
+	}
+}
+
+#ifdef PACKET_FANOUT
+static void
+ignore_frame(u_char *arg, const struct pcap_pkthdr *h, const u_char *frame)
+{
+	(void)arg;
+	(void)h;
+	(void)frame;
+}
+
+/*
+ * Share the interface's packets with the other handles of the group: the
+ * kernel gives each packet to one of them, by a hash that both directions of
+ * a flow have in common (packet(7)).  What came before is for the others, so
+ * it is let go.
+ */
+static int
+join_fanout(struct capture *c, pcap_t *p)
+{
+	struct bpf_insn none = { BPF_RET | BPF_K, 0, 0, 0 };
+	struct bpf_insn all = { BPF_RET | BPF_K, 0, 0, NFLOG_SNAPLEN };
+	struct bpf_program program = { 1, &none };
+	int group = c->config.fanout | PACKET_FANOUT_HASH << 16;
+
+	if (pcap_setfilter(p, &program) == -1)
+		return capture_explain(c, pcap_geterr(p));
+	while (pcap_dispatch(p, -1, ignore_frame, NULL) > 0)
+		continue;
+	if (setsockopt(pcap_fileno(p), SOL_PACKET, PACKET_FANOUT, &group,
+		sizeof(group)) == -1)
+		return capture_explain(c, "cannot be shared by workers");
+	program.bf_insns = &all;
+	return pcap_setfilter(p, &program);
+}
+#else
+static int
+join_fanout(struct capture *c, pcap_t *p)
+{
+	(void)p;
+	return capture_explain(c, "--workers on interfaces needs Linux");
+}
+#endif
+
+/* What can be said of an activated handle; log what is not as asked for. */
+static int
+set_up(struct capture *c, pcap_t *p, int warning)
+{
+	char why[PCAP_ERRBUF_SIZE] = "";
+
+	if (warning != 0)
+		log_warn("%s: %s", c->name,
+		    warning == PCAP_WARNING ? pcap_geterr(p)
+					    : pcap_statustostr(warning));
+#ifdef DLT_LINUX_SLL2
+	/* Each packet tells its interface; the older format does not. */
+	if (strcmp(c->name, "any") == 0)
+		pcap_set_datalink(p, DLT_LINUX_SLL2);
+#endif
+	if (pcap_setnonblock(p, 1, why) != 0)
+		return capture_explain(c, why);
+	if (c->config.fanout != 0 && join_fanout(c, p) == -1)
+		return -1;
+	c->seen = (struct pcap_stat){ 0 };
+	return capture_adopt(c, p);
+}
+
+/* Returns 0, or -1 with c->error. */
+static int
+open_interface(struct capture *c, bool *missing)
+{
+	/* Not of "any", which would only give a warning. */
+	bool promiscuous = c->config.promiscuous && strcmp(c->name, "any") != 0;
+	int status = 0;
+	pcap_t *p;
+
+	*missing = false;
+	/* Asked before, so that a change in between shows as trouble. */
+	c->bound_ifindex = if_nametoindex(c->name);
+	p = activate(c, promiscuous, &status);
+	if (p != NULL && status == PCAP_ERROR_PROMISC_PERM_DENIED) {
+		log_warn(
+		    "%s: promiscuous mode refused, going on without", c->name);
+		pcap_close(p);
+		p = activate(c, false, &status);
+	}
+	if (p == NULL)
+		return -1;
+	if (status < 0)
+		*missing = explain_status(c, p, status);
+	if (status < 0 || set_up(c, p, status) == -1) {
+		pcap_close(p);
+		return -1;
+	}
+	if (c->ifindex_given == 0)
+		c->ifindex = c->bound_ifindex;
+	return 0;
+}
+
+struct capture *
+capture_open_live(const char *name, uint32_t ifindex,
+    const struct capture_config *config, bool *missing,
+    char errbuf[CAPTURE_ERROR_LEN])
+{
+	struct capture *c = capture_new(name, ifindex, config);
+
+	*missing = false;
+	if (c == NULL || open_interface(c, missing) == -1)
+		return capture_give_up(c, errbuf);
+	return c;
+}
+
+struct capture *
+capture_await_live(
+    const char *name, uint32_t ifindex, const struct capture_config *config)
+{
+	return capture_new(name, ifindex, config);
+}
+
+int
+capture_reopen(struct capture *c)
+{
+	bool missing;
+
+	if (open_interface(c, &missing) == -1)
+		return -1;
+	c->stats.reopened++;
+	return 0;
+}
+
+/* What keeps a bound interface from giving packets ever again, or NULL. */
+static const char *
+link_trouble(const struct capture *c)
+{
+	struct ifreq ifr = { 0 };
+	unsigned int index = if_nametoindex(c->name);
+	int fd, status;
+
+	if (index == 0)
+		return errno == ENODEV || errno == ENXIO
+			   ? "interface disappeared"
+			   : NULL;
+	if (index != c->bound_ifindex)
+		return "interface was replaced";
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (fd == -1)
+		return NULL;
+	strlcpy(ifr.ifr_name, c->name, sizeof(ifr.ifr_name));
+	status = ioctl(fd, SIOCGIFFLAGS, &ifr);
+	close(fd);
+	return status == 0 && (ifr.ifr_flags & IFF_UP) == 0
+		   ? "interface went down"
+		   : NULL;
+}
+
+/* Close the handle of an interface that is lost; its counts stay. */
+static enum capture_result
+lose(struct capture *c)
+{
+	capture_poll_drops(c);
+	pcap_close(c->pcap);
+	c->pcap = NULL;
+	c->failing = false;
+	return CAPTURE_LOST;
+}
+
+/*
+ * Ask, now and then, why an interface is silent.  libpcap does not tell when
+ * it went down, nor when another one took its name.
+ */
+static const char *
+look_at_link(struct capture *c)
+{
+	if (c->bound_ifindex == 0 ||
+	    c->now_ns - c->checked_ns < LINK_CHECK_MS * NS_PER_MS)
+		return NULL;
+	c->checked_ns = c->now_ns;
+	return link_trouble(c);
+}
+
+/* As pcap_dispatch. */
+static int
+dispatch_live(struct capture *c)
+{
+	int n;
+
+	errno = 0;
+	n = pcap_dispatch(
+	    c->pcap, CAPTURE_DISPATCH, capture_pcap_frame, (void *)c);
+	/* libpcap takes an empty netlink socket (nflog) for an error. */
+	return n < 0 && c->bound_ifindex == 0 && errno == EAGAIN ? 0 : n;
+}
+
+/*
+ * A failing handle is read on until the kernel has handed over what it
+ * gathered before.
+ */
+enum capture_result
+capture_read_live(struct capture *c)
+{
+	const char *why;
+	int n;
+
+	if (c->pcap == NULL)
+		return CAPTURE_LOST;
+	n = dispatch_live(c);
+	capture_flush(c);
+	if (n > 0)
+		return CAPTURE_MORE;
+	if (c->failing)
+		return c->now_ns - c->failed_ns < CAPTURE_DRAIN_MS * NS_PER_MS
+			   ? CAPTURE_IDLE
+			   : lose(c);
+	why = n < 0 ? pcap_geterr(c->pcap) : look_at_link(c);
+	if (why != NULL) {
+		capture_explain(c, why);
+		c->failing = true;
+		c->failed_ns = c->now_ns;
+	}
+	return CAPTURE_IDLE;
+}
+
+int
+capture_fd(const struct capture *c)
+{
+	return c->pcap == NULL ? -1 : pcap_get_selectable_fd(c->pcap);
+}
+
+int
+capture_poll_ms(const struct capture *c)
+{
+	const struct timeval *tv;
+
+	if (c->pcap == NULL || c->input != NULL)
+		return -1;
+	if (c->failing)
+		return CAPTURE_TIMEOUT_MS;
+	tv = pcap_get_required_select_timeout(c->pcap);
+	if (tv != NULL && tv->tv_sec == 0)
+		return (int)(tv->tv_usec / 1000 + 1);
+	return c->bound_ifindex == 0 ? -1 : LINK_CHECK_MS;
+}
+
+/*
+ * What a 32-bit count of libpcap grew by since it was last seen.  One that
+ * fell (the system reset the interface's own) did not grow.
+ */
+static uint32_t
+growth(u_int now, u_int before)
+{
+	uint32_t n = (uint32_t)now - (uint32_t)before;
+
+	return n > INT32_MAX ? 0 : n;
+}
+
+void
+capture_poll_drops(struct capture *c)
+{
+	struct pcap_stat now;
+
+	if (c->pcap == NULL || c->input != NULL ||
+	    pcap_stats(c->pcap, &now) != 0)
+		return;
+	c->stats.kernel_drops += growth(now.ps_drop, c->seen.ps_drop);
+	c->stats.interface_drops += growth(now.ps_ifdrop, c->seen.ps_ifdrop);
+	c->seen = now;
+}
+
+char *
+capture_list_interfaces(void)
+{
+	struct if_nameindex *all = if_nameindex();
+	char *list = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&list, &len);
+
+	if (f != NULL) {
+		for (size_t i = 0; all != NULL && all[i].if_index != 0; i++)
+			(void)fprintf(
+			    f, "%s%s", i == 0 ? "" : ", ", all[i].if_name);
+		if (fclose(f) != 0) {
+			free(list);
+			list = NULL;
+		}
+	}
+	if (all != NULL)
+		if_freenameindex(all);
+	return list;
+}

@@ -1,0 +1,686 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_transport.c - datagrams reach collectors on the loopback, and what does
+ * not is counted; nothing blocks.
+ *
+ * Time is made up.  send(2) and sendmmsg(2) are replaced by ones that can be
+ * told to fail, since the loopback never keeps a datagram waiting.
+ */
+#include <sys/socket.h>
+#include <netinet/in.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "log.h"
+#include "tests/export.h"
+#include "transport.h"
+#include "wake.h"
+
+#define MTU 1400
+#define S NS_PER_S
+#define LOOKUP_MS 60000 /* a resolver without a network may take long */
+
+static int send_error;       /* errno of every send, or 0 */
+static unsigned sends_to_go; /* ... after so many that work */
+
+ssize_t
+send(int fd, const void *data, size_t len, int flags)
+{
+	if (send_error != 0 && sends_to_go == 0) {
+		errno = send_error;
+		return -1;
+	}
+	if (sends_to_go > 0)
+		sends_to_go--;
+	return sendto(fd, data, len, flags, NULL, 0);
+}
+
+#ifdef __linux__
+int
+sendmmsg(int fd, struct mmsghdr *message, unsigned n, int flags)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct iovec *iov = message[i].msg_hdr.msg_iov;
+
+		if (send(fd, iov->iov_base, iov->iov_len, flags) == -1)
+			return i > 0 ? (int)i : -1;
+	}
+	return (int)n;
+}
+#endif
+
+static struct transport *
+make_with(const struct collector_address *address,
+    const struct transport_config *config)
+{
+	struct transport *t = transport_new(address, config);
+
+	ck_assert_ptr_nonnull(t);
+	return t;
+}
+
+static struct transport *
+make(const struct collector_address *address)
+{
+	static struct wake wake;
+	static const struct transport_config config = { .mtu = MTU,
+		.wake = &wake };
+
+	ck_assert_int_eq(wake_init(&wake), 0);
+	return make_with(address, &config);
+}
+
+/* Queue a text that accounts for 1 record, 2 packets and 3 octets. */
+static int
+queue_text(struct transport *t, const char *text)
+{
+	const struct cargo cargo = { 1, 2, 3 };
+
+	return transport_send(t, text, strlen(text), &cargo);
+}
+
+/* Queue it, and send what the socket takes. */
+static int
+send_text(struct transport *t, const char *text)
+{
+	int result = queue_text(t, text);
+
+	transport_flush(t);
+	return result;
+}
+
+static void
+check_next(struct sink *s, const char *want)
+{
+	ssize_t len = sink_next(s);
+
+	ck_assert_int_eq(len, (ssize_t)strlen(want));
+	ck_assert_mem_eq(s->data, want, (size_t)len);
+}
+
+static void
+check_cargo(const struct cargo *c, uint64_t n)
+{
+	ck_assert_uint_eq(c->records, n);
+	ck_assert_uint_eq(c->packets, 2 * n);
+	ck_assert_uint_eq(c->octets, 3 * n);
+}
+
+static void
+open_or_skip(struct sink *s, const char *host, bool *there)
+{
+	*there = sink_open(s, host) == 0;
+	if (!*there)
+		printf("skip no %s on this machine\n", host);
+}
+
+/* Addresses ---------------------------------------------------------------- */
+
+static void
+check_numeric(const char *host)
+{
+	struct sink s;
+	struct transport *t;
+	bool there;
+
+	open_or_skip(&s, host, &there);
+	if (!there)
+		return;
+	t = make(&s.address);
+	ck_assert_int_eq(transport_state(t), TRANSPORT_UP);
+	ck_assert(transport_settled(t));
+	ck_assert_int_eq(send_text(t, "one"), 0);
+	ck_assert_int_eq(send_text(t, "two"), 0);
+	check_next(&s, "one");
+	check_next(&s, "two");
+	ck_assert_int_eq(sink_next(&s), -1);
+	ck_assert_uint_eq(transport_stats(t)->datagrams, 2);
+	ck_assert_uint_eq(transport_stats(t)->octets, 6);
+	check_cargo(&transport_stats(t)->sent, 2);
+	check_cargo(&transport_stats(t)->lost, 0);
+	transport_free(t);
+	sink_close(&s);
+}
+
+UNIT(a_numeric_ipv4_address_is_up_at_once)
+{
+	check_numeric("127.0.0.1");
+}
+END_TEST
+
+UNIT(a_numeric_ipv6_address_is_up_at_once)
+{
+	check_numeric("::1");
+}
+END_TEST
+
+UNIT(a_name_is_host_and_port_with_brackets_around_ipv6)
+{
+	static const struct collector_address v4 = { "192.0.2.1", "2055" };
+	static const struct collector_address v6 = { "2001:db8::1", "4739" };
+	struct transport *t = make(&v4);
+
+	ck_assert_str_eq(transport_name(t), "192.0.2.1:2055");
+	transport_free(t);
+	t = make(&v6);
+	ck_assert_str_eq(transport_name(t), "[2001:db8::1]:4739");
+	transport_free(t);
+}
+END_TEST
+
+/* Wait until the look-up of t rang `wake`, and tick. */
+static bool
+await_answer(struct transport *t, const struct wake *wake)
+{
+	struct pollfd pfd = { .fd = wake_fd(wake), .events = POLLIN };
+
+	ck_assert_int_eq(poll(&pfd, 1, LOOKUP_MS), 1);
+	wake_clear(wake);
+	return transport_tick(t, 0);
+}
+
+UNIT(a_name_is_looked_up_and_then_comes_up)
+{
+	struct wake wake;
+	struct transport_config config = { .mtu = MTU, .wake = &wake };
+	struct sink s;
+	struct transport *t;
+
+	ck_assert_int_eq(wake_init(&wake), 0);
+	ck_assert_int_eq(sink_open(&s, "localhost"), 0);
+	t = make_with(&s.address, &config);
+	ck_assert_int_eq(transport_state(t), TRANSPORT_RESOLVING);
+	ck_assert(!transport_settled(t));
+	ck_assert_int_eq(send_text(t, "too early"), -1);
+	check_cargo(&transport_stats(t)->lost, 1);
+	ck_assert_uint_eq(transport_stats(t)->dropped, 1);
+	ck_assert(await_answer(t, &wake)); /* it came up just now */
+	ck_assert(transport_settled(t));
+	ck_assert_int_eq(transport_state(t), TRANSPORT_UP);
+	ck_assert(!transport_tick(t, 1 * S)); /* and not again */
+	ck_assert_int_eq(send_text(t, "hello"), 0);
+	check_next(&s, "hello");
+	transport_free(t);
+	sink_close(&s);
+	wake_close(&wake);
+}
+END_TEST
+
+static double
+seconds_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+UNIT(a_name_nobody_knows_settles_as_failed_and_blocks_nothing)
+{
+	static const struct collector_address nowhere = { "nowhere.invalid",
+		"2055" };
+	struct wake wake;
+	struct transport_config config = { .mtu = MTU, .wake = &wake };
+	double began = seconds_now();
+	struct transport *t;
+
+	ck_assert_int_eq(wake_init(&wake), 0);
+	t = make_with(&nowhere, &config);
+	ck_assert_int_eq(send_text(t, "lost"), -1);
+	ck_assert_double_lt(seconds_now() - began, 1);
+	ck_assert(!await_answer(t, &wake));
+	ck_assert(transport_settled(t));
+	ck_assert_int_eq(transport_state(t), TRANSPORT_FAILED);
+	/* It is looked up again and again, and stays failed meanwhile. */
+	began = seconds_now();
+	for (uint64_t s = 1; s < 10; s++) {
+		ck_assert(!transport_tick(t, s * S));
+		ck_assert_int_eq(transport_state(t), TRANSPORT_FAILED);
+		ck_assert_int_eq(send_text(t, "lost"), -1);
+	}
+	ck_assert_double_lt(seconds_now() - began, 1);
+	check_cargo(&transport_stats(t)->lost, 10);
+	ck_assert(transport_ready(t)); /* it holds nobody up */
+	ck_assert_int_eq(transport_poll_fd(t), -1);
+	transport_free(t); /* perhaps while it is being looked up */
+	wake_close(&wake);
+}
+END_TEST
+
+UNIT(a_port_nobody_knows_settles_as_failed)
+{
+	static const struct collector_address bad = { "127.0.0.1", "no-such" };
+	struct wake wake;
+	struct transport_config config = { .mtu = MTU, .wake = &wake };
+	struct transport *t;
+
+	ck_assert_int_eq(wake_init(&wake), 0);
+	t = make_with(&bad, &config);
+	ck_assert(!await_answer(t, &wake));
+	ck_assert_int_eq(transport_state(t), TRANSPORT_FAILED);
+	transport_free(t);
+	wake_close(&wake);
+}
+END_TEST
+
+/* The hop limit of the next datagram, as IP_RECVTTL or its like tells it. */
+static int
+hops_of_next(struct sink *s)
+{
+	union {
+		struct cmsghdr align;
+		uint8_t octets[256];
+	} control;
+	struct iovec iov = { s->data, sizeof(s->data) };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	int hops = -1;
+
+	ck_assert_int_gt(recvmsg(s->fd, &msg, 0), 0);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c != NULL;
+	     c = CMSG_NXTHDR(&msg, c))
+		if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) ||
+		    (c->cmsg_level == IPPROTO_IPV6 &&
+			c->cmsg_type == IPV6_HOPLIMIT))
+			memcpy(&hops, CMSG_DATA(c), sizeof(hops));
+	return hops;
+}
+
+static int
+hops_sent(const char *host, int level, int option, int hop_limit)
+{
+	struct transport_config config = { .mtu = MTU, .hop_limit = hop_limit };
+	struct sink s;
+	struct transport *t;
+	int on = 1, hops;
+	bool there;
+
+	open_or_skip(&s, host, &there);
+	if (!there)
+		return hop_limit;
+	ck_assert_int_eq(setsockopt(s.fd, level, option, &on, sizeof(on)), 0);
+	t = make_with(&s.address, &config);
+	ck_assert_int_eq(send_text(t, "far"), 0);
+	hops = hops_of_next(&s);
+	transport_free(t);
+	sink_close(&s);
+	return hops;
+}
+
+UNIT(datagrams_carry_the_hop_limit_asked_for)
+{
+	ck_assert_int_eq(hops_sent("127.0.0.1", IPPROTO_IP, IP_RECVTTL, 7), 7);
+	ck_assert_int_eq(
+	    hops_sent("127.0.0.1", IPPROTO_IP, IP_RECVTTL, 255), 255);
+	ck_assert_int_eq(
+	    hops_sent("::1", IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 9), 9);
+}
+END_TEST
+
+/* Refusals ----------------------------------------------------------------- */
+
+/* Send until the refusal of an earlier datagram was seen. */
+static void
+be_refused(struct transport *t)
+{
+	uint64_t before = transport_stats(t)->refused;
+
+	for (int i = 0; i < 10 && transport_stats(t)->refused == before; i++)
+		ck_assert_int_eq(send_text(t, "anybody?"), 0);
+	ck_assert_uint_gt(transport_stats(t)->refused, before);
+}
+
+UNIT(a_refusal_is_counted_and_the_datagram_that_met_it_is_sent)
+{
+	struct collector_address address;
+	struct transport *t;
+	struct sink s;
+
+	closed_port(&address);
+	t = make(&address);
+	ck_assert_int_eq(send_text(t, "first"), 0);
+	sink_reopen(&s, &address);
+	ck_assert_int_eq(send_text(t, "second"), 0); /* told of the first */
+	ck_assert_uint_eq(transport_stats(t)->refused, 1);
+	ck_assert_uint_eq(transport_stats(t)->dropped, 0);
+	check_next(&s, "second");
+	ck_assert_int_eq(transport_state(t), TRANSPORT_UP);
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(a_collector_that_refuses_is_still_sent_everything)
+{
+	struct collector_address address;
+	struct transport *t;
+
+	closed_port(&address);
+	t = make(&address);
+	for (int i = 0; i < 1000; i++)
+		ck_assert_int_eq(send_text(t, "anybody?"), 0);
+	check_cargo(&transport_stats(t)->sent, 1000);
+	ck_assert_uint_gt(transport_stats(t)->refused, 0);
+	ck_assert_uint_eq(transport_stats(t)->dropped, 0);
+	transport_free(t);
+}
+END_TEST
+
+UNIT(a_tick_sees_a_refusal_that_no_send_has_met)
+{
+	struct collector_address address;
+	struct transport *t;
+
+	closed_port(&address);
+	t = make(&address);
+	ck_assert(!transport_refused(t));
+	ck_assert_int_eq(send_text(t, "anybody?"), 0);
+	ck_assert(!transport_tick(t, 1 * S));
+	ck_assert(transport_refused(t));
+	ck_assert_uint_eq(transport_stats(t)->refused, 1);
+	transport_free(t);
+}
+END_TEST
+
+UNIT(a_collector_is_back_after_two_quiet_seconds)
+{
+	struct collector_address address;
+	struct transport *t;
+	struct sink s;
+
+	closed_port(&address);
+	t = make(&address);
+	be_refused(t);
+	ck_assert(!transport_tick(t, 100 * S));
+	be_refused(t);
+	ck_assert(!transport_tick(t, 102 * S)); /* refused since */
+	sink_reopen(&s, &address);
+	ck_assert_int_eq(send_text(t, "heard"), 0);
+	ck_assert(!transport_tick(t, 104 * S - 1));
+	ck_assert(transport_refused(t));
+	ck_assert(transport_tick(t, 104 * S));
+	ck_assert(!transport_refused(t));
+	ck_assert(!transport_tick(t, 106 * S)); /* only once */
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(a_collector_that_refused_is_not_back_before_something_was_sent)
+{
+	struct collector_address address;
+	struct transport *t;
+	struct sink s;
+
+	closed_port(&address);
+	t = make(&address);
+	be_refused(t);
+	ck_assert(!transport_tick(t, 100 * S));
+	sink_reopen(&s, &address);
+	ck_assert(!transport_tick(t, 110 * S));
+	ck_assert_int_eq(send_text(t, "heard"), 0);
+	ck_assert(transport_tick(t, 111 * S));
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(a_collector_that_never_refused_never_comes_back)
+{
+	struct sink s;
+	struct transport *t;
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	t = make(&s.address);
+	for (uint64_t i = 0; i < 100; i++) {
+		ck_assert_int_eq(send_text(t, "x"), 0);
+		ck_assert(!transport_tick(t, i * S));
+	}
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+/* The queue ---------------------------------------------------------------- */
+
+#define QUEUE 32
+
+UNIT(datagrams_wait_for_a_flush_and_leave_in_order)
+{
+	struct sink s;
+	struct transport *t;
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	t = make(&s.address);
+	ck_assert_int_eq(queue_text(t, "one"), 0);
+	ck_assert_int_eq(queue_text(t, "two"), 0);
+	ck_assert_int_eq(sink_next(&s), -1);
+	check_cargo(&transport_stats(t)->queued, 2);
+	check_cargo(&transport_stats(t)->sent, 0);
+	transport_flush(t);
+	check_next(&s, "one");
+	check_next(&s, "two");
+	check_cargo(&transport_stats(t)->queued, 0);
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(a_full_queue_is_sent_to_make_room)
+{
+	struct sink s;
+	struct transport *t;
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	t = make(&s.address);
+	for (unsigned i = 0; i < QUEUE; i++)
+		ck_assert_int_eq(queue_text(t, "x"), 0);
+	ck_assert_int_eq(sink_next(&s), -1);
+	ck_assert_int_eq(queue_text(t, "y"), 0);
+	for (unsigned i = 0; i < QUEUE; i++)
+		check_next(&s, "x");
+	ck_assert_int_eq(sink_next(&s), -1);
+	transport_flush(t);
+	check_next(&s, "y");
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(what_the_socket_does_not_take_waits_in_order)
+{
+	struct sink s;
+	struct transport *t;
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	t = make(&s.address);
+	send_error = EAGAIN;
+	ck_assert_int_eq(send_text(t, "one"), 0);
+	ck_assert_int_ne(transport_poll_fd(t), -1);
+	ck_assert_int_eq(send_text(t, "two"), 0);
+	send_error = 0;
+	ck_assert_int_eq(sink_next(&s), -1);
+	check_cargo(&transport_stats(t)->sent, 0);
+	transport_flush(t);
+	check_next(&s, "one");
+	check_next(&s, "two");
+	ck_assert_int_eq(transport_poll_fd(t), -1);
+	check_cargo(&transport_stats(t)->sent, 2);
+	check_cargo(&transport_stats(t)->lost, 0);
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(a_tick_sends_what_waits)
+{
+	struct sink s;
+	struct transport *t;
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	t = make(&s.address);
+	send_error = ENOBUFS;
+	ck_assert_int_eq(send_text(t, "one"), 0);
+	send_error = 0;
+	ck_assert(!transport_tick(t, 1));
+	check_next(&s, "one");
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(the_queue_is_bounded_and_what_does_not_fit_is_lost_and_counted)
+{
+	struct sink s;
+	struct transport *t;
+	unsigned taken = 0;
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	t = make(&s.address);
+	send_error = EAGAIN;
+	while (taken < 1000 && send_text(t, "wait") == 0)
+		taken++;
+	ck_assert_uint_eq(taken, QUEUE);
+	ck_assert_int_eq(send_text(t, "wait"), -1);
+	check_cargo(&transport_stats(t)->lost, 2);
+	check_cargo(&transport_stats(t)->queued, QUEUE);
+	ck_assert_uint_eq(transport_stats(t)->dropped, 2);
+	ck_assert_uint_eq(transport_stats(t)->errors, 0);
+	send_error = 0;
+	transport_flush(t);
+	check_cargo(&transport_stats(t)->sent, QUEUE);
+	for (unsigned i = 0; i < QUEUE; i++)
+		check_next(&s, "wait");
+	ck_assert_int_eq(sink_next(&s), -1);
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(it_is_not_ready_when_two_more_datagrams_have_no_room)
+{
+	struct sink s;
+	struct transport *t;
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	t = make(&s.address);
+	send_error = EAGAIN;
+	for (unsigned i = 0; i < QUEUE - 1; i++) {
+		ck_assert(transport_ready(t));
+		ck_assert_int_eq(send_text(t, "wait"), 0);
+	}
+	ck_assert(!transport_ready(t));
+	sends_to_go = 1;
+	ck_assert(transport_ready(t)); /* it makes room */
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(a_queue_that_is_filled_and_emptied_in_turns_keeps_order)
+{
+	struct sink s;
+	struct transport *t;
+	unsigned in = 0, out = 0;
+	char text[16];
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	t = make(&s.address);
+	send_error = EAGAIN;
+	for (unsigned turn = 0; turn < 50; turn++) {
+		for (unsigned i = 0; i < 3 + turn % 2 && in - out < QUEUE;
+		     i++) {
+			(void)snprintf(text, sizeof(text), "%u", in++);
+			ck_assert_int_eq(send_text(t, text), 0);
+		}
+		sends_to_go = 3;
+		transport_flush(t);
+		for (; sink_next(&s) > 0; out++) {
+			s.data[8] = 0;
+			ck_assert_uint_eq(
+			    strtoul((char *)s.data, NULL, 10), out);
+			memset(s.data, 0, 16);
+		}
+		sends_to_go = 0;
+	}
+	ck_assert_uint_gt(out, 100);
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(another_send_error_loses_that_datagram_and_no_other)
+{
+	struct sink s;
+	struct transport *t;
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	t = make(&s.address);
+	send_error = ENETUNREACH;
+	ck_assert_int_eq(send_text(t, "lost"), 0);
+	send_error = 0;
+	ck_assert_int_eq(send_text(t, "kept"), 0);
+	check_next(&s, "kept");
+	ck_assert_uint_eq(transport_stats(t)->errors, 1);
+	check_cargo(&transport_stats(t)->lost, 1);
+	check_cargo(&transport_stats(t)->sent, 1);
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(a_datagram_too_large_is_lost_and_counted)
+{
+	static const struct transport_config config = { .mtu = 65535 };
+	static const uint8_t large[65520]; /* for UDP over IPv4 */
+	const struct cargo cargo = { 1, 2, 3 };
+	struct sink s;
+	struct transport *t;
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	t = make_with(&s.address, &config);
+	ck_assert_int_eq(transport_send(t, large, sizeof(large), &cargo), 0);
+	ck_assert_int_eq(send_text(t, "kept"), 0);
+	check_next(&s, "kept");
+	check_cargo(&transport_stats(t)->lost, 1);
+	transport_free(t);
+	t = make(&s.address);
+	ck_assert_int_eq(transport_send(t, large, MTU + 1, &cargo), -1);
+	check_cargo(&transport_stats(t)->lost, 1);
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+UNIT(freeing_no_transport_is_fine)
+{
+	transport_free(NULL);
+}
+END_TEST
+
+UNIT_MAIN("transport", a_numeric_ipv4_address_is_up_at_once,
+    a_numeric_ipv6_address_is_up_at_once,
+    a_name_is_host_and_port_with_brackets_around_ipv6,
+    a_name_is_looked_up_and_then_comes_up,
+    a_name_nobody_knows_settles_as_failed_and_blocks_nothing,
+    a_port_nobody_knows_settles_as_failed,
+    datagrams_carry_the_hop_limit_asked_for,
+    a_refusal_is_counted_and_the_datagram_that_met_it_is_sent,
+    a_collector_that_refuses_is_still_sent_everything,
+    a_tick_sees_a_refusal_that_no_send_has_met,
+    a_collector_is_back_after_two_quiet_seconds,
+    a_collector_that_refused_is_not_back_before_something_was_sent,
+    a_collector_that_never_refused_never_comes_back,
+    datagrams_wait_for_a_flush_and_leave_in_order,
+    a_full_queue_is_sent_to_make_room,
+    what_the_socket_does_not_take_waits_in_order, a_tick_sends_what_waits,
+    the_queue_is_bounded_and_what_does_not_fit_is_lost_and_counted,
+    it_is_not_ready_when_two_more_datagrams_have_no_room,
+    a_queue_that_is_filled_and_emptied_in_turns_keeps_order,
+    another_send_error_loses_that_datagram_and_no_other,
+    a_datagram_too_large_is_lost_and_counted, freeing_no_transport_is_fine)
