@@ -109,15 +109,15 @@ make_folder(const char *path)
 static long
 read_pid(const char *path)
 {
-	long pid = 0;
+	char text[24] = "";
 	FILE *f = fopen(path, "re");
 
 	if (f == NULL)
 		return 0;
-	if (fscanf(f, "%ld", &pid) != 1)
-		pid = 0;
+	if (fgets(text, sizeof(text), f) == NULL)
+		text[0] = '\0';
 	fclose(f);
-	return pid;
+	return strtol(text, NULL, 10);
 }
 
 int

@@ -18,8 +18,8 @@ void daemon_ready(void);
 
 /*
  * Write our process id to path (borrowed) and keep the file locked.  A stale
- * file is taken over, a running holder refused, a link not followed.  Returns 0, or -1 with errno: EEXIST,
- * with *other set, if another process holds it.
+ * file is taken over, a running holder refused, a link not followed.  Returns
+ * 0, or -1 with errno: EEXIST, with *other set, if another process holds it.
  */
 int daemon_write_pidfile(const char *path, long *other);
 

@@ -286,6 +286,18 @@ def several_interfaces():
     sh("ip", "link", "del", "near1")
 
 
+def workers_share_an_interface():
+    with Live("--json", "--workers", "3", sources=("-i", FAR)) as run:
+        with Wire() as wire:
+            for host in range(1, 101):
+                wire.send(eth(udp4(host)), eth(udp4(host)))
+            wait_for(lambda: run.received() == 200, 3)
+        ended_well("three workers", run)
+        equal("three workers count each packet once", sorted(
+            (r.src, r.packets) for r in run.records()), sorted(
+            ("10.0.0.%d" % host, 2) for host in range(1, 101)))
+
+
 def filter_on_an_interface():
     with Live("--json", "udp port 53", sources=("-i", FAR)) as run:
         with Wire() as wire:
@@ -594,7 +606,8 @@ if __name__ == "__main__":
         quiet_link_exports_within_the_timeout,
         records_are_printed_as_they_come, active_timeout_on_a_live_link,
         signals_export_everything, harmless_signals, under_load,
-        several_interfaces, filter_on_an_interface, interface_down_and_up,
+        several_interfaces, workers_share_an_interface,
+        filter_on_an_interface, interface_down_and_up,
         interface_deleted_and_recreated, missing_interface,
         unreachable_collectors, collector_that_comes_back,
         field_command_lines, daemon, daemon_exports_at_sigterm, multicast])

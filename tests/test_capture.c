@@ -827,7 +827,7 @@ UNIT(interface_that_is_not_there_is_named)
 	 * what is told first. */
 	ck_assert_int_eq(missing, strstr(errbuf, "(there are: ") != NULL);
 	ck_assert(missing || strstr(errbuf, "capturing needs") != NULL ||
-	    strstr(errbuf, strerror(ENOSYS)) != NULL);
+		  strstr(errbuf, strerror(ENOSYS)) != NULL);
 }
 END_TEST
 

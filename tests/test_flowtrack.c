@@ -466,7 +466,7 @@ UNIT(timeouts_longer_than_the_wheel_are_exact_too)
 	flowtrack_set_timeout(ft, TIMEOUT_UDP, 604800000U);
 	flowtrack_set_timeout(ft, TIMEOUT_MAXLIFE, 0);
 	for (uint32_t i = 1; i <= 20; i++)
-		add_udp(i * 1000, i, 200);
+		add_udp(UINT64_C(1000) * i, i, 200);
 	for (uint32_t h = 1; h < 168; h++)
 		expire(h * UINT64_C(3600000));
 	ck_assert_uint_eq(ngot, 0);
@@ -641,9 +641,8 @@ UNIT(eviction_is_in_exact_order_of_idleness_in_a_large_cache)
 		add_udp(++ms, 10000 + i, 5000);
 	ck_assert_uint_eq(ngot, n);
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t src =
-		    got[i].src[0] | (uint32_t)got[i].src[1] << 8 |
-		    (uint32_t)got[i].src[2] << 16;
+		uint32_t src = got[i].src[0] | (uint32_t)got[i].src[1] << 8 |
+			       (uint32_t)got[i].src[2] << 16;
 
 		ck_assert_uint_eq(src, 1 + i * 387 % n);
 	}
