@@ -75,8 +75,9 @@ $(OBJS) softprobe.o softprobectl.o: $(HEADERS) Makefile VERSION
 CHECK_CFLAGS = `$(PKG_CONFIG) --cflags check`
 CHECK_LIBS = `$(PKG_CONFIG) --libs check`
 
-$(UNIT_TESTS): libsoftprobe.a tests/unit.h tests/export.h tests/readers.h \
-    $(HEADERS)
+# Any test that changed makes all anew: both makes understand that.
+$(UNIT_TESTS): $(UNIT_TESTS:=.c) libsoftprobe.a tests/unit.h tests/export.h \
+    tests/readers.h $(HEADERS)
 	$(COMPILE) -I. $(CHECK_CFLAGS) -pie $(LDFLAGS) -o $@ $@.c \
 	    libsoftprobe.a $(CHECK_LIBS) $(ALL_LIBS)
 
