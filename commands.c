@@ -193,7 +193,8 @@ run_flows(struct control_request *rq, void *arg)
 
 	if (rq->step == 0) {
 		printer_free(p->lister);
-		p->lister = printer_new(rq->out, rq->json);
+		p->lister =
+		    printer_new(rq->out, rq->json, &p->config.exporter.fields);
 	}
 	if (p->lister == NULL)
 		return fail(rq, "out of memory");

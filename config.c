@@ -211,6 +211,9 @@ static const struct option_row rows[] = {
 	{ GROUP_EXPORT, 0, "domain", "N",
 	    "Observation Domain ID (0)", .set = set_number,
 	    AT(exporter.domain), .max = UINT32_MAX },
+	{ GROUP_EXPORT, 'b', "biflow", NULL,
+	    "both directions in one record; IPFIX, JSON", .set = set_flag,
+	    AT(exporter.fields.biflow) },
 	{ GROUP_EXPORT, 'A', "time-unit", "UNIT",
 	    "of record times; only milli yet", .set = set_time_unit },
 
@@ -244,8 +247,6 @@ static const struct option_row rows[] = {
 
 	{ GROUP_LATER, 'l', "balance", NULL,
 	    "share records among collectors", .set = set_later },
-	{ GROUP_LATER, 'b', "biflow", NULL,
-	    "both directions in one record", .set = set_later },
 	{ GROUP_LATER, 'S', "bind-device", "NAME",
 	    "send through this interface", .set = set_later },
 	{ GROUP_LATER, 'e', "source-address", "ADDRESS",
@@ -1126,6 +1127,18 @@ read_filter(struct parse *p, int argc, char **argv)
 	return CONFIG_RUN;
 }
 
+/* What only IPFIX can express. */
+static enum config_result
+settle_fields(struct parse *p)
+{
+	const struct exporter_config *x = &p->cfg->exporter;
+
+	if (x->fields.biflow && x->version != 10)
+		return refuse(
+		    p, "-b: biflow needs IPFIX; give -v 10, or leave -b out");
+	return CONFIG_RUN;
+}
+
 /* Settle what follows from several options together. */
 static enum config_result
 settle(struct parse *p)
@@ -1144,7 +1157,8 @@ settle(struct parse *p)
 	if (cfg->exporter.version == 5)
 		cfg->track.octets_max = UINT32_MAX;
 	cfg->exporter.replay = cfg->replay;
-	return CONFIG_RUN;
+	cfg->exporter.fields.mac = cfg->track.key == KEY_ETHER;
+	return settle_fields(p);
 }
 
 enum config_result

@@ -30,7 +30,8 @@
 struct collector {
 	struct transport *transport;
 	const struct dialect *dialect;
-	struct template template[TEMPLATES];
+	struct template template[TEMPLATES_MAX];
+	unsigned ntemplates;
 	struct message message;
 	uint64_t pending_ns; /* when its first record was added */
 	uint64_t boot_ns;    /* whole seconds, or BOOT_UNKNOWN */
@@ -101,7 +102,8 @@ collector_new(const struct exporter *e, const struct collector_address *address)
 		return NULL;
 	c->dialect = dialect_for(e->config.version);
 	if (c->dialect->has_sets)
-		template_all(c->template, c->dialect->bit, e->config.with_mac);
+		c->ntemplates = template_all(
+		    c->template, c->dialect->bit, &e->config.fields);
 	else
 		template_nf5(&c->template[0]);
 	c->templates_due = c->dialect->has_sets;
@@ -215,7 +217,7 @@ put_templates(struct exporter *e, struct collector *c)
 	c->templates_due = false;
 	c->templates_ns = e->now_ns;
 	c->messages_since_templates = 0;
-	for (int i = 0; i < TEMPLATES; i++) {
+	for (unsigned i = 0; i < c->ntemplates; i++) {
 		if (message_template(&c->message, &c->template[i]) == 0)
 			continue;
 		send_message(e, c, e->now_ns);
@@ -290,9 +292,9 @@ count_unfit(struct collector *c, const struct flow_record *r)
 	    transport_name(c->transport));
 }
 
-/* Add the forward half of a record to one collector's message. */
+/* Add a record to one collector's message. */
 static void
-add_half(struct exporter *e, struct collector *c, const struct flow_record *r)
+add_record(struct exporter *e, struct collector *c, const struct flow_record *r)
 {
 	const struct template *t = c->template;
 	bool opened = false;
@@ -333,21 +335,17 @@ send_lingering(struct exporter *e)
 void
 exporter_add(struct exporter *e, const struct flow_record *r)
 {
-	struct flow_record reverse;
+	struct flow_record split[2];
+	unsigned n = record_split(r, e->config.fields.biflow, split);
 
 	if (e->config.replay) {
 		if (r->ended_ns > e->now_ns)
 			e->now_ns = r->ended_ns;
 		send_lingering(e);
 	}
-	if (r->rev.packets != 0)
-		record_reverse(r, &reverse);
-	for (size_t i = 0; i < e->ncollectors; i++) {
-		if (r->fwd.packets != 0)
-			add_half(e, e->collector[i], r);
-		if (r->rev.packets != 0)
-			add_half(e, e->collector[i], &reverse);
-	}
+	for (size_t i = 0; i < e->ncollectors; i++)
+		for (unsigned j = 0; j < n; j++)
+			add_record(e, e->collector[i], &split[j]);
 }
 
 void

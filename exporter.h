@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ie.h" /* struct field_choice */
 #include "transport.h"
 
 struct flow_record; /* record.h */
@@ -22,14 +23,14 @@ struct exporter_config {
 	size_t mtu;                 /* octets of a datagram's payload */
 	uint32_t template_seconds;  /* refresh after this time; > 0 */
 	uint32_t template_messages; /* ... or this many messages; > 0 */
-	bool with_mac;              /* MAC addresses in every record */
+	struct field_choice fields; /* of records */
 	uint32_t rate; /* datagrams a second to each collector; 0 = no cap */
 	bool replay;   /* time comes from the records alone */
 	int hop_limit; /* 0 = the system's */
 	const struct wake *wake;
 };
 
-/* What became of all flow halves, for one collector. */
+/* What became of all records, for one collector. */
 struct collector_stats {
 	uint64_t templates;   /* Template Records handed to the transport */
 	struct cargo waiting; /* in the message being filled */
@@ -54,7 +55,10 @@ size_t exporter_collectors(const struct exporter *);
  */
 bool exporter_ready(struct exporter *, uint64_t mono_ns);
 
-/* Export one ended conversation: a record for each half that saw packets. */
+/*
+ * Export one ended conversation: a record for each half that saw packets, or
+ * one biflow.
+ */
 void exporter_add(struct exporter *, const struct flow_record *);
 
 /* Live: tell the wall clock before records are added. */

@@ -22,8 +22,14 @@ enum {
 	HAS_V6 = 2,
 	HAS_ICMP = 4,
 	HAS_VLAN = 8,
-	HAS_MAC = 16
+	HAS_MAC = 16,
+	HAS_BIFLOW =
+	    32, /* in a record of both directions, or of the one seen */
+	HAS_REVERSE = 64 /* ... both: an element of the reverse half */
 };
+
+#define REVERSE_PEN 29305 /* RFC 5103 s6.1 */
+#define ENTERPRISE 0x8000U
 
 /* How a value is shown in JSON. */
 enum shape { SHAPE_NUMBER, SHAPE_V4, SHAPE_V6, SHAPE_MAC, SHAPE_TIME };
@@ -154,6 +160,13 @@ static const struct ie ie_table[] = {
 {  21,  4, NF9,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.end_ns),    put_uptime, "flowEndSysUpTime" },
 { 152,  8, IPFIX, HAS_ANY,  SHAPE_TIME,   AT(fwd.start_ns),  put_ms,     "flowStartMilliseconds" },
 { 153,  8, IPFIX, HAS_ANY,  SHAPE_TIME,   AT(fwd.end_ns),    put_ms,     "flowEndMilliseconds" },
+{ 239,  1, IPFIX, HAS_BIFLOW,  SHAPE_NUMBER, AT(biflow),        put_uint, "biflowDirection" },
+{   5,  1, IPFIX, HAS_REVERSE, SHAPE_NUMBER, AT(rev.tos),       put_uint, "reverseIpClassOfService" },
+{   6,  2, IPFIX, HAS_REVERSE, SHAPE_NUMBER, AT(rev.tcp_flags), put_uint, "reverseTcpControlBits" },
+{   1,  8, IPFIX, HAS_REVERSE, SHAPE_NUMBER, AT(rev.octets),    put_uint, "reverseOctetDeltaCount" },
+{   2,  8, IPFIX, HAS_REVERSE, SHAPE_NUMBER, AT(rev.packets),   put_uint, "reversePacketDeltaCount" },
+{ 152,  8, IPFIX, HAS_REVERSE, SHAPE_TIME,   AT(rev.start_ns),  put_ms,   "reverseFlowStartMilliseconds" },
+{ 153,  8, IPFIX, HAS_REVERSE, SHAPE_TIME,   AT(rev.end_ns),    put_ms,   "reverseFlowEndMilliseconds" },
 };
 
 /* The record of NetFlow v5, field by field. */
@@ -179,10 +192,25 @@ static const struct ie nf5_table[] = {
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
+/* RFC 7011 s3.2: an enterprise-specific element names its enterprise. */
+static bool
+is_enterprise(const struct ie *ie)
+{
+	return (ie->has & HAS_REVERSE) != 0;
+}
+
+static void
+template_begin(struct template *t, uint16_t id)
+{
+	*t = (struct template){ .id = id, .template_len = 4 };
+}
+
 static void
 template_row(struct template *t, const struct ie *ie)
 {
 	t->field[t->nfields++] = ie;
+	t->template_len =
+	    (uint16_t)(t->template_len + (is_enterprise(ie) ? 8 : 4));
 	t->record_len = (uint16_t)(t->record_len + ie->len);
 }
 
@@ -191,27 +219,39 @@ flavour_has(unsigned flavour)
 {
 	return (flavour & FLAVOUR_V6 ? HAS_V6 : HAS_V4) |
 	       (flavour & FLAVOUR_ICMP ? HAS_ICMP : 0U) |
-	       (flavour & FLAVOUR_VLAN ? HAS_VLAN : 0U);
+	       (flavour & FLAVOUR_VLAN ? HAS_VLAN : 0U) |
+	       (flavour & FLAVOUR_REVERSE ? HAS_REVERSE : 0U);
 }
 
-void
-template_all(struct template t[TEMPLATES], enum dialect_bit bit, bool with_mac)
+static unsigned
+choice_has(const struct field_choice *choice)
 {
-	for (unsigned i = 0; i < TEMPLATES; i++) {
-		unsigned has = flavour_has(i) | (with_mac ? HAS_MAC : 0U);
+	return (choice->mac ? HAS_MAC : 0U) |
+	       (choice->biflow ? HAS_BIFLOW : 0U);
+}
 
-		t[i] = (struct template){ .id = (uint16_t)(256 + i) };
+unsigned
+template_all(
+    struct template *t, enum dialect_bit bit, const struct field_choice *choice)
+{
+	unsigned n = choice->biflow ? TEMPLATES_MAX : TEMPLATES;
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned has = flavour_has(i) | choice_has(choice);
+
+		template_begin(&t[i], (uint16_t)(256 + i));
 		for (size_t row = 0; row < ROWS(ie_table); row++)
 			if ((ie_table[row].dialects & bit) &&
 			    !(ie_table[row].has & ~has))
 				template_row(&t[i], &ie_table[row]);
 	}
+	return n;
 }
 
 void
 template_nf5(struct template *t)
 {
-	*t = (struct template){ .id = 0 };
+	template_begin(t, 0);
 	for (size_t row = 0; row < ROWS(nf5_table); row++)
 		template_row(t, &nf5_table[row]);
 }
@@ -221,7 +261,8 @@ template_flavour(const struct flow_record *r)
 {
 	return (r->ip_version == 6 ? FLAVOUR_V6 : 0U) |
 	       (protocol_is_icmp(r->protocol) ? FLAVOUR_ICMP : 0U) |
-	       (r->vlan != 0 ? FLAVOUR_VLAN : 0U);
+	       (r->vlan != 0 ? FLAVOUR_VLAN : 0U) |
+	       (r->biflow && r->rev.packets != 0 ? FLAVOUR_REVERSE : 0U);
 }
 
 void
@@ -230,8 +271,13 @@ template_put(const struct template *t, struct wbuf *w)
 	wb_u16(w, t->id);
 	wb_u16(w, t->nfields);
 	for (unsigned i = 0; i < t->nfields; i++) {
-		wb_u16(w, t->field[i]->id);
-		wb_u16(w, t->field[i]->len);
+		const struct ie *ie = t->field[i];
+		bool enterprise = is_enterprise(ie);
+
+		wb_u16(w, (uint16_t)(ie->id | (enterprise ? ENTERPRISE : 0U)));
+		wb_u16(w, ie->len);
+		if (enterprise)
+			wb_u32(w, REVERSE_PEN);
 	}
 }
 
@@ -286,10 +332,11 @@ json_value(FILE *out, const struct ie *ie, const uint8_t *f)
 
 /* Whether the record has all that a row speaks of. */
 static bool
-row_fits(const struct ie *ie, const struct flow_record *r)
+row_fits(const struct ie *ie, const struct flow_record *r,
+    const struct field_choice *choice)
 {
 	static const uint8_t none[6];
-	unsigned has = flavour_has(template_flavour(r));
+	unsigned has = flavour_has(template_flavour(r)) | choice_has(choice);
 
 	if (memcmp(r->src_mac, none, 6) != 0 ||
 	    memcmp(r->dst_mac, none, 6) != 0)
@@ -298,14 +345,15 @@ row_fits(const struct ie *ie, const struct flow_record *r)
 }
 
 void
-record_json(FILE *out, const struct flow_record *r)
+record_json(
+    FILE *out, const struct flow_record *r, const struct field_choice *choice)
 {
 	const char *separator = "{";
 
 	for (size_t row = 0; row < ROWS(ie_table); row++) {
 		const struct ie *ie = &ie_table[row];
 
-		if (!row_fits(ie, r))
+		if (!row_fits(ie, r, choice))
 			continue;
 		fprintf(out, "%s\"%s\":", separator, ie->name);
 		json_value(out, ie, (const uint8_t *)r + ie->off);
@@ -341,4 +389,20 @@ record_reverse(const struct flow_record *in, struct flow_record *out)
 	}
 	out->fwd = in->rev;
 	out->rev = in->fwd;
+}
+
+unsigned
+record_split(
+    const struct flow_record *r, bool biflow, struct flow_record out[2])
+{
+	unsigned n = 0;
+
+	if (r->fwd.packets != 0)
+		out[n++] = *r;
+	if (r->rev.packets != 0 && !(biflow && n > 0))
+		record_reverse(r, &out[n++]);
+	if (biflow && n > 0)
+		out[0].biflow =
+		    r->fwd.packets != 0 ? BIFLOW_INITIATOR : BIFLOW_RESPONDER;
+	return n;
 }

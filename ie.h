@@ -11,13 +11,20 @@
 #include <stdint.h>
 #include <stdio.h>
 
-struct flow_record; /* record.h */
-struct wbuf;        /* bytes.h */
+#include "record.h"
+
+struct wbuf; /* bytes.h */
 
 /* The formats; a row of the table names those it is for. */
 enum dialect_bit { DIALECT_NF5 = 1, DIALECT_NF9 = 2, DIALECT_IPFIX = 4 };
 
 struct ie;
+
+/* What is chosen, beyond what every record has. */
+struct field_choice {
+	bool mac;    /* MAC addresses */
+	bool biflow; /* both directions in one record (RFC 5103) */
+};
 
 /* Most fields in one template. */
 #define TEMPLATE_FIELDS_MAX 48
@@ -30,7 +37,8 @@ struct template
 {
 	uint16_t id;
 	uint16_t nfields;
-	uint16_t record_len; /* octets of a Data Record */
+	uint16_t template_len; /* octets of the Template Record */
+	uint16_t record_len;   /* octets of a Data Record */
 	const struct ie *field[TEMPLATE_FIELDS_MAX];
 };
 
@@ -38,13 +46,21 @@ struct template
  * The Templates of a dialect differ in what a flow has: one bit each.  The
  * Template ID is 256 plus the bits; it never changes.
  */
-enum { FLAVOUR_V6 = 1, FLAVOUR_ICMP = 2, FLAVOUR_VLAN = 4, TEMPLATES = 8 };
+enum {
+	FLAVOUR_V6 = 1,
+	FLAVOUR_ICMP = 2,
+	FLAVOUR_VLAN = 4,
+	TEMPLATES = 8,
+	FLAVOUR_REVERSE = 8, /* only of biflows: both directions saw packets */
+	TEMPLATES_MAX = 16
+};
 
 /*
- * Fill the TEMPLATES templates of a dialect (DIALECT_NF9 or DIALECT_IPFIX),
- * with MAC addresses if asked for.
+ * Fill the templates of a dialect (DIALECT_NF9 or DIALECT_IPFIX) with what is
+ * chosen.  Returns how many that are: TEMPLATES or, of biflows, TEMPLATES_MAX.
  */
-void template_all(struct template[TEMPLATES], enum dialect_bit, bool with_mac);
+unsigned template_all(
+    struct template *, enum dialect_bit, const struct field_choice *);
 
 /* Fill the fixed record layout of NetFlow v5, 48 octets. */
 void template_nf5(struct template *);
@@ -56,14 +72,18 @@ unsigned template_flavour(const struct flow_record *);
 void template_put(const struct template *, struct wbuf *);
 
 /*
- * Append the Data Record of a flow, forward half.  boot_ns is what relative
- * times are counted from (v5 and v9).
+ * Append the Data Record of a flow as record_split made it.  boot_ns is what
+ * relative times are counted from (v5 and v9).
  */
 void record_put(const struct template *, struct wbuf *,
     const struct flow_record *, uint64_t boot_ns);
 
-/* Write the forward half as one line of JSON with IANA element names. */
-void record_json(FILE *, const struct flow_record *);
+/*
+ * Write a record as record_split made it as one line of JSON with IANA
+ * element names.
+ */
+void record_json(
+    FILE *, const struct flow_record *, const struct field_choice *);
 
 /* Print the table: number, name, octets, formats; one element a line. */
 void ie_list(FILE *);
@@ -74,5 +94,13 @@ void ie_list(FILE *);
  * was observed stay what they are.
  */
 void record_reverse(const struct flow_record *in, struct flow_record *out);
+
+/*
+ * Make the records of a conversation as they are exported, and return how
+ * many: one for each half that saw packets, as its forward half; or one
+ * biflow, whose source saw packets.
+ */
+unsigned record_split(
+    const struct flow_record *, bool biflow, struct flow_record out[2]);
 
 #endif

@@ -88,7 +88,7 @@ reserve(struct message *m, uint16_t id, size_t len)
 int
 message_template(struct message *m, const struct template *t)
 {
-	if (reserve(m, m->dialect->template_set, 4U + 4U * t->nfields) == -1)
+	if (reserve(m, m->dialect->template_set, t->template_len) == -1)
 		return -1;
 	template_put(t, &m->w);
 	m->templates++;
@@ -107,8 +107,8 @@ message_record(
 		return -1;
 	record_put(t, &m->w, r, m->boot_ns);
 	m->records++;
-	m->packets += r->fwd.packets;
-	m->octets += r->fwd.octets;
+	m->packets += r->fwd.packets + (r->biflow ? r->rev.packets : 0);
+	m->octets += r->fwd.octets + (r->biflow ? r->rev.octets : 0);
 	if (r->fwd.end_ns > m->latest_ns)
 		m->latest_ns = r->fwd.end_ns;
 	return 0;

@@ -3,7 +3,8 @@
  * printer.c - Flow Records on a stdio stream: an aligned table for people, or
  * one JSON object a line.
  *
- * A record is one conversation, a line is one direction of it.  The first
+ * A record is one conversation, a line is one direction of it, or in JSON all
+ * of it if biflows are chosen.  The first
  * lines of a table are held back so that the columns fit all of them; after
  * that a line is written as it comes, and a column only grows.  This file
  * opens and closes nothing, and does not know what the stream is: a write
@@ -98,6 +99,7 @@ static const struct {
 struct printer {
 	FILE *out;
 	bool json;
+	struct field_choice fields;
 	bool begun; /* the header line is written: hold nothing back */
 	int error;  /* errno of the first write that failed */
 	int width[COLUMNS];
@@ -106,7 +108,7 @@ struct printer {
 };
 
 struct printer *
-printer_new(FILE *out, bool json)
+printer_new(FILE *out, bool json, const struct field_choice *fields)
 {
 	struct printer *p = calloc(1, sizeof(*p));
 
@@ -114,6 +116,8 @@ printer_new(FILE *out, bool json)
 		return NULL;
 	p->out = out;
 	p->json = json;
+	if (fields != NULL)
+		p->fields = *fields;
 	for (int i = 0; i < COLUMNS; i++)
 		p->width[i] = (int)strlen(column[i].title);
 	return p;
@@ -370,15 +374,14 @@ note_error(struct printer *p, bool failed)
 		p->error = errno != 0 ? errno : EIO;
 }
 
-/* Print the forward half of a record. */
 static void
-add_half(struct printer *p, const struct flow_record *rec)
+add_line(struct printer *p, const struct flow_record *rec)
 {
 	if (p->error != 0)
 		return;
 	errno = 0;
 	if (p->json)
-		record_json(p->out, rec);
+		record_json(p->out, rec, &p->fields);
 	else if (p->begun)
 		write_row(p, rec);
 	else
@@ -391,14 +394,11 @@ add_half(struct printer *p, const struct flow_record *rec)
 void
 printer_add(struct printer *p, const struct flow_record *rec)
 {
-	struct flow_record turned;
+	struct flow_record split[2];
+	unsigned n = record_split(rec, p->json && p->fields.biflow, split);
 
-	if (rec->fwd.packets > 0)
-		add_half(p, rec);
-	if (rec->rev.packets == 0)
-		return;
-	record_reverse(rec, &turned);
-	add_half(p, &turned);
+	for (unsigned i = 0; i < n; i++)
+		add_line(p, &split[i]);
 }
 
 void

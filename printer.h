@@ -10,11 +10,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
-struct flow_record; /* record.h */
+struct field_choice; /* ie.h */
+struct flow_record;  /* record.h */
 struct printer;
 
-/* Create a printer to a borrowed stream; NULL with ENOMEM. */
-struct printer *printer_new(FILE *, bool json);
+/*
+ * Create a printer to a borrowed stream; the choice is for JSON, NULL being
+ * the least.  NULL with ENOMEM.
+ */
+struct printer *printer_new(FILE *, bool json, const struct field_choice *);
 
 /* Go on printing to another stream. */
 void printer_redirect(struct printer *, FILE *);
@@ -22,7 +26,10 @@ void printer_redirect(struct printer *, FILE *);
 /* NULL is fine; does not flush. */
 void printer_free(struct printer *);
 
-/* Print a conversation: a line for each half that saw packets. */
+/*
+ * Print a conversation: a line for each half that saw packets, or in JSON one
+ * for a biflow.
+ */
 void printer_add(struct printer *, const struct flow_record *);
 
 /* Write out what is held back to align columns, and flush the stream. */

@@ -23,6 +23,13 @@ enum flow_end {
 	FLOW_ENDS = 6
 };
 
+/* biflowDirection, Information Element 239 (RFC 5103 s6.3). */
+enum biflow_direction {
+	BIFLOW_NONE = 0,      /* a record of one direction */
+	BIFLOW_INITIATOR = 1, /* the source sent the first packet seen */
+	BIFLOW_RESPONDER = 2  /* the destination did */
+};
+
 /* What one direction of a conversation carried. */
 struct flow_half {
 	uint64_t packets;
@@ -46,6 +53,7 @@ struct flow_record {
 	uint8_t protocol;
 	uint8_t ip_version; /* 4 or 6 */
 	uint8_t end_reason; /* enum flow_end */
+	uint8_t biflow;     /* enum biflow_direction */
 	uint8_t src_mac[6], dst_mac[6];
 	uint32_t ingress, egress; /* ifIndex; 0 = unknown */
 	uint64_t ended_ns;        /* when the record was made; >= end_ns */

@@ -100,12 +100,12 @@ open_exporter(struct probe *p)
 	struct config *cfg = &p->config;
 
 	if (cfg->ncollectors == 0) {
-		p->printer = printer_new(stdout, cfg->json);
+		p->printer =
+		    printer_new(stdout, cfg->json, &cfg->exporter.fields);
 		return p->printer == NULL ? -1 : 0;
 	}
 	cfg->exporter.replay = cfg->replay;
 	cfg->exporter.wake = &p->wake;
-	cfg->exporter.with_mac = cfg->track.key == KEY_ETHER;
 	p->exporter = exporter_new(&cfg->exporter);
 	if (p->exporter == NULL)
 		return -1;

@@ -16,7 +16,15 @@ import e2e
 WIDTHS = {1: (4, 8), 2: (4, 8), 4: (1,), 5: (1,), 6: (1, 2), 7: (2,),
     8: (4,), 10: (2, 4), 11: (2,), 12: (4,), 14: (2, 4), 21: (4,), 22: (4,),
     27: (16,), 28: (16,), 32: (2,), 56: (6,), 58: (2,), 60: (1,), 61: (1,),
-    80: (6,), 136: (1,), 139: (2,), 152: (8,), 153: (8,)}
+    80: (6,), 136: (1,), 139: (2,), 152: (8,), 153: (8,), 239: (1,)}
+REVERSE = 29305  # RFC 5103 s6.1: the elements of the reverse direction
+
+# RFC 7011 s6.1.7 to s6.1.10: octets on the wire to nanoseconds since 1970.
+def milliseconds(octets):
+    return int.from_bytes(octets, "big") * 10**6
+
+
+START_END = {152: (153, milliseconds)}
 
 
 IP_RECVTTL = 12  # of Linux; Python has no name for it
@@ -75,11 +83,25 @@ class Collector:
 
 
 class Data(e2e.Flow):
-    """One Data Record."""
+    """One Data Record; of a biflow, `reverse` is its other direction."""
 
     def __init__(self, af):
         self.af = af
         self.fields = {}
+        self.reverse = None
+
+    def directions(self):
+        return [self] + ([self.reverse] if self.reverse else [])
+
+    def turned(self):
+        """The other direction, its counters still to come."""
+        r = Data(self.af)
+        r.src, r.dst, r.protocol = self.dst, self.src, self.protocol
+        icmp = self.protocol in (1, 58)
+        r.sport, r.dport = (self.sport, self.dport) if icmp else (
+            self.dport, self.sport)
+        r.reason = self.reason
+        return r
 
 
 class Session:
@@ -161,6 +183,7 @@ class Session:
         _, count, uptime, secs, sequence, domain = struct.unpack_from(
             "!HHIIII", d)
         self.sequence(domain, sequence, 1)
+        self.ipfix_message = False
         self.boot_ms = secs * 1000 - uptime
         self.uptime = uptime
         self.export_s = secs
@@ -172,7 +195,7 @@ class Session:
         _, length, self.export_s, sequence, domain = struct.unpack_from(
             "!HHIII", d)
         self.rule(length == len(d), "length %d of %d" % (length, len(d)))
-        self.boot_ms = self.uptime = None
+        self.ipfix_message = True
         before = len(self.records)
         self.sets(d, 16, domain, 2, 3)
         self.sequence(domain, sequence, len(self.records) - before)
@@ -206,12 +229,7 @@ class Session:
             at += 4
             self.rule(template_id >= 256, "template id %d" % template_id)
             self.rule(fields > 0, "template withdrawal over UDP")
-            layout = [struct.unpack_from("!HH", body, at + 4 * i)
-                for i in range(fields)]
-            at += 4 * fields
-            for element, length in layout:
-                self.rule(length in WIDTHS.get(element, (length,)),
-                    "element %d of %d octets" % (element, length))
+            layout, at = self.layout(body, at, fields)
             self.rule(len({e for e, _ in layout}) == len(layout),
                 "an element twice in template %d" % template_id)
             known = self.templates.setdefault((domain, template_id), layout)
@@ -221,6 +239,22 @@ class Session:
         self.template_records += seen
         self.template_at.append(self.messages)
         return seen
+
+    def layout(self, body, at, fields):
+        """Field Specifiers, RFC 7011 s3.2: the (element, length) of each."""
+        layout = []
+        for _ in range(fields):
+            element, length = struct.unpack_from("!HH", body, at)
+            at += 4
+            self.rule(length in WIDTHS.get(element & 0x7fff, (length,)),
+                "element %d of %d octets" % (element, length))
+            if self.ipfix_message and element & 0x8000:
+                pen = struct.unpack_from("!I", body, at)[0]
+                at += 4
+                self.rule(pen == REVERSE, "enterprise %d" % pen)
+                element = (pen, element & 0x7fff)
+            layout.append((element, length))
+        return layout, at
 
     def data(self, body, domain, template_id):
         layout = self.templates.get((domain, template_id))
@@ -261,12 +295,34 @@ class Session:
             r.dport = value(icmp)
         r.flags, r.tos = value(6), value(5)
         r.reason = r.fields.get(136)
+        if 239 in fields:
+            self.rule(value(239) in (1, 2), "direction %d" % value(239))
         self.times(r, fields, value)
         self.accept(r)
+        if any(isinstance(e, tuple) for e in fields):
+            self.reverse_of(r, {e[1]: octets for e, octets in fields.items()
+                if isinstance(e, tuple)})
+
+    def reverse_of(self, r, fields):
+        """The reverse half of a biflow, from its elements (RFC 5103)."""
+        def value(element):
+            return int.from_bytes(fields.get(element, b""), "big")
+        r.reverse = r.turned()
+        r.reverse.fields = {e: value(e) for e in fields}
+        r.reverse.packets, r.reverse.octets = value(2), value(1)
+        r.reverse.flags, r.reverse.tos = value(6), value(5)
+        self.rule(r.fields.get(239) in (1, 2), "a biflow without direction")
+        self.rule(r.reverse.packets > 0, "a reverse half without packets")
+        self.times(r.reverse, fields, value)
 
     def times(self, r, fields, value):
-        if 152 in fields or self.boot_ms is None:
-            r.first_ns, r.last_ns = value(152) * 10**6, value(153) * 10**6
+        starts = [e for e in fields if e in START_END]
+        if self.ipfix_message:
+            if self.rule(len(starts) == 1 and START_END[starts[0]][0] in
+                    fields, "no times, or too many"):
+                end, since_1970 = START_END[starts[0]]
+                r.first_ns = since_1970(fields[starts[0]])
+                r.last_ns = since_1970(fields[end])
         else:
             self.rule(21 in fields and 22 in fields, "no times")
             self.rule(value(22) <= value(21) <= self.uptime,

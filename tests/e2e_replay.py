@@ -616,9 +616,11 @@ BAD = (  # arguments, what the one line must name
     (("-P", "pigeon"), ("pigeon", "udp")),
     (("-B", "x"), ("x",)), (("-C", "-1"), ("-1",)),
     (("--mtu", "10"), ("10",)), (("--mtu", "70000"), ("70000",)),
+    (("-b", "-v", "9"), ("-b", "biflow", "IPFIX")),
+    (("-v", "5", "--biflow"), ("-b", "biflow", "IPFIX")),
     (("--export-rate", "fast"), ("fast",)), (("--nonsense",), ("nonsense",)),
     (("-i",), ("-i",)), (("-Z",), ("Z",)))
-LATER = (("-P", "tcp"), ("-P", "sctp"), ("-l",), ("-b",), ("-s", "100"))
+LATER = (("-P", "tcp"), ("-P", "sctp"), ("-l",), ("-s", "100"))
 
 
 def bad_command_lines():

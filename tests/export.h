@@ -27,6 +27,12 @@
 #define NOON_S UINT64_C(1709294400)
 #define NOON (NOON_S * NS_PER_S)
 
+/* What every record has, and MAC addresses too. */
+static const struct field_choice plain_choice
+    __attribute__((unused)) = { .biflow = false };
+static const struct field_choice mac_choice
+    __attribute__((unused)) = { .mac = true };
+
 /* Flow Records ----------------------------------------------------------- */
 
 /* TCP, 192.0.2.1 port 49152 to 198.51.100.2 port 443, both ways. */

@@ -695,6 +695,20 @@ END_TEST
 
 /* What is accepted or refused for the time being. */
 
+UNIT(biflow_needs_ipfix)
+{
+	accept_line("-r x -n h:1 -b");
+	ck_assert(cfg.exporter.fields.biflow);
+	accept_line("-r x --biflow --json");
+	accept_line("-r x -v ipfix -b -T ether");
+	ck_assert(cfg.exporter.fields.biflow && cfg.exporter.fields.mac);
+	accept_line("-r x");
+	ck_assert(!cfg.exporter.fields.biflow && !cfg.exporter.fields.mac);
+	refuse_line("-r x -n h:1 -b -v 5", "-b: biflow needs IPFIX");
+	refuse_line("-r x -v 9 -b", "-b: biflow needs IPFIX");
+}
+END_TEST
+
 UNIT(what_is_always_so_is_accepted)
 {
 	accept_line("-6 -a -M -s 1 -x 0 -A milli -P udp -r x");
@@ -718,7 +732,6 @@ UNIT(what_later_releases_add_is_refused_by_name)
 		{ "-A micro", "-A micro: not supported yet" },
 		{ "-A nano", "-A nano: not supported yet" },
 		{ "-l", "-l: not supported yet" },
-		{ "-b", "-b: not supported yet" },
 		{ "-g", "-g: not supported yet" },
 		{ "-S eth0", "-S eth0: not supported yet" },
 		{ "-e 192.0.2.1", "-e 192.0.2.1: not supported yet" },
@@ -726,7 +739,6 @@ UNIT(what_later_releases_add_is_refused_by_name)
 		{ "-I 60", "-I 60: not supported yet" },
 		{ "-H 0:1:2:3:4:5", "-H 0:1:2:3:4:5: not supported yet" },
 		{ "--balance", "--balance: not supported yet" },
-		{ "--biflow", "--biflow: not supported yet" },
 		{ "--bind-device a", "--bind-device a: not supported yet" },
 		{ "--source-address a", "--source-address a: not supported" },
 	};
@@ -922,10 +934,10 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     malformed_collectors_are_refused, transports_of_later_releases_are_named,
     more_collectors_than_fit_are_refused, a_host_name_fits_or_is_refused,
     export_versions_are_taken, export_numbers_are_taken,
-    bad_export_options_are_refused, what_is_always_so_is_accepted,
-    what_later_releases_add_is_refused_by_name, running_options_are_taken,
-    bad_paths_are_refused, unknown_options_are_refused_by_name,
-    long_options_may_be_cut_short,
+    bad_export_options_are_refused, biflow_needs_ipfix,
+    what_is_always_so_is_accepted, what_later_releases_add_is_refused_by_name,
+    running_options_are_taken, bad_paths_are_refused,
+    unknown_options_are_refused_by_name, long_options_may_be_cut_short,
     an_endless_value_is_cut_and_the_advice_is_kept,
     control_characters_in_a_value_stay_out_of_the_message,
     no_arguments_at_all_are_refused, version_is_printed_bare,

@@ -431,7 +431,7 @@ check_mtu(unsigned version, size_t mtu, bool with_mac)
 	struct bench b;
 
 	config.mtu = mtu;
-	config.with_mac = with_mac;
+	config.fields.mac = with_mac;
 	open_bench(&b, &config);
 	add_stream(b.e, 64, &sum);
 	exporter_flush(b.e);
@@ -459,7 +459,7 @@ UNIT(templates_take_as_many_messages_as_they_need)
 		struct bench b;
 
 		config.mtu = 256;
-		config.with_mac = true;
+		config.fields.mac = true;
 		open_bench(&b, &config);
 		exporter_clock(b.e, NOON);
 		exporter_send_templates(b.e);

@@ -108,7 +108,7 @@ check_templates(const struct dialect *d, const char *name)
 	struct template t[TEMPLATES];
 	struct message m;
 
-	template_all(t, d->bit, false);
+	template_all(t, d->bit, &plain_choice);
 	begin(&m, d);
 	for (unsigned i = 0; i < TEMPLATES; i++)
 		ck_assert_int_eq(message_template(&m, &t[i]), 0);
@@ -123,7 +123,7 @@ check_data(const struct dialect *d, const char *name)
 	struct flow_record r = tcp_record(), reverse;
 	struct message m;
 
-	template_all(t, d->bit, false);
+	template_all(t, d->bit, &plain_choice);
 	record_reverse(&r, &reverse);
 	begin(&m, d);
 	put(&m, &t[0], &r);
@@ -144,7 +144,7 @@ check_mac(const struct dialect *d, const char *name)
 
 	memcpy(r.src_mac, "\x00\x00\x5e\x00\x53\x01", 6);
 	memcpy(r.dst_mac, "\x00\x00\x5e\x00\x53\x02", 6);
-	template_all(t, d->bit, true);
+	template_all(t, d->bit, &mac_choice);
 	begin(&m, d);
 	ck_assert_int_eq(message_template(&m, &t[0]), 0);
 	put(&m, &t[0], &r);

@@ -29,7 +29,7 @@ begin(struct bench *b, const struct dialect *d, size_t size)
 	b->m.sequence = UINT32_C(0x01020304);
 	b->m.domain = UINT32_C(0x0a0b0c0d);
 	if (d->has_sets)
-		template_all(b->t, d->bit, false);
+		template_all(b->t, d->bit, &plain_choice);
 	else
 		template_nf5(&b->t[0]);
 }
@@ -360,10 +360,10 @@ UNIT(any_one_record_and_any_one_template_fit_the_smallest_message)
 			struct flow_record r = flavoured_record(i);
 
 			begin(&b, with_sets[d], MESSAGE_MIN);
-			template_all(b.t, with_sets[d]->bit, true);
+			template_all(b.t, with_sets[d]->bit, &mac_choice);
 			ck_assert_int_eq(add(&b, &r), 0);
 			begin(&b, with_sets[d], MESSAGE_MIN);
-			template_all(b.t, with_sets[d]->bit, true);
+			template_all(b.t, with_sets[d]->bit, &mac_choice);
 			add_template(&b, i);
 		}
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ie.h"
 #include "printer.h"
 #include "record.h"
 #include "unit.h"
@@ -34,7 +35,7 @@ bench_open(struct bench *b, bool json)
 	*b = (struct bench){ 0 };
 	b->out = open_memstream(&b->text, &b->len);
 	ck_assert_ptr_nonnull(b->out);
-	b->printer = printer_new(b->out, json);
+	b->printer = printer_new(b->out, json, NULL);
 	ck_assert_ptr_nonnull(b->printer);
 }
 
@@ -456,7 +457,7 @@ END_TEST
 static int
 error_of(FILE *out, bool json)
 {
-	struct printer *p = printer_new(out, json);
+	struct printer *p = printer_new(out, json, NULL);
 	struct flow_record r = record("10.0.0.1", "10.0.0.2");
 	int error;
 
@@ -473,6 +474,39 @@ error_of(FILE *out, bool json)
 	fclose(out);
 	return error;
 }
+
+UNIT(json_of_a_biflow_run_has_one_line_with_reverse_names)
+{
+	static const struct field_choice choice = { .biflow = true };
+	struct flow_record rec = record("192.0.2.2", "192.0.2.1");
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	struct printer *p = printer_new(out, true, &choice);
+
+	rec.rev = (struct flow_half){ .packets = 7,
+		.octets = 700,
+		.start_ns = rec.fwd.start_ns + NS_PER_MS,
+		.end_ns = rec.fwd.end_ns + NS_PER_MS,
+		.tcp_flags = 0x12,
+		.tos = 9 };
+	printer_add(p, &rec);
+	printer_flush(p);
+	ck_assert_ptr_nonnull(strstr(text, "\"biflowDirection\":1,"));
+	ck_assert_ptr_nonnull(strstr(text, "\"reversePacketDeltaCount\":7,"));
+	ck_assert_ptr_nonnull(strstr(text, "\"reverseOctetDeltaCount\":700,"));
+	ck_assert_ptr_nonnull(strstr(text, "\"reverseTcpControlBits\":18,"));
+	ck_assert_ptr_nonnull(strstr(text, "\"reverseIpClassOfService\":9,"));
+	ck_assert_ptr_eq(strchr(text, '\n'), text + len - 1);
+	rec.fwd = (struct flow_half){ 0 };
+	printer_add(p, &rec);
+	printer_flush(p);
+	ck_assert_ptr_nonnull(strstr(text, "\"biflowDirection\":2}"));
+	printer_free(p);
+	ck_assert_int_eq(fclose(out), 0);
+	free(text);
+}
+END_TEST
 
 UNIT(a_closed_pipe_is_remembered_as_epipe)
 {
@@ -517,5 +551,6 @@ UNIT_MAIN("printer", a_tcp_line_shows_every_column,
     times_are_right_from_1970_to_2554,
     endpoints_of_ipv6_are_bracketed_only_before_a_port,
     protocols_have_names_or_numbers, json_writes_a_line_for_each_half_at_once,
+    json_of_a_biflow_run_has_one_line_with_reverse_names,
     a_closed_pipe_is_remembered_as_epipe, a_full_disk_is_remembered_as_enospc,
     freeing_no_printer_is_fine)

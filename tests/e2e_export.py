@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""
+e2e_export.py - what an Exporting Process can say beyond plain flows, read by
+an independent decoder (collect.py): biflows.
+"""
+import json
+
+import e2e
+from collect import Collector
+from e2e import check, equal, probe
+from frames import ACK, FIN, SYN, at, eth, icmp, ip4, ip6, pcap, tcp, udp
+
+A, B = "192.0.2.200", "192.0.2.100"  # the initiator has the higher address
+
+
+def replay(*args, packets=None, version="10"):
+    """Replay to a collector; returns the run and the decoded session."""
+    with Collector() as collector:
+        result = probe("-v", version, "-n", collector.name, *args,
+            **({"stdin": pcap(packets)} if packets else {}))
+    session = collector.decoded()
+    name = "v%s %s" % (version, " ".join(str(a) for a in args))
+    check(name + ": exit 0, account balanced", result.code == 0 and
+        e2e.balanced(result.err), result)
+    equal(name + ": no rule of the format is broken", session.errors[:5], [])
+    return result, session
+
+
+def stream(packets, *args, **more):
+    return replay("-r", "-", *args, packets=packets, **more)
+
+
+# ---- biflows ------------------------------------------------------------
+
+def conversation(tags=()):
+    """A TCP conversation: (seconds, frame)."""
+    def there(flags, octets=0, tos=0x20):
+        return eth(ip4(A, B, 6, tcp(40000, 443, flags, b"x" * octets),
+            tos=tos), tags=tags)
+    def back(flags, octets=0):
+        frame = eth(ip4(B, A, 6, tcp(443, 40000, flags, b"y" * octets),
+            tos=0x40), tags=tags)
+        return frame[6:12] + frame[:6] + frame[12:]
+    return [(at(0), there(SYN)), (at(0.1), back(SYN | ACK)),
+        (at(0.2), there(ACK, 100)), (at(0.3), back(ACK, 1000)),
+        (at(0.4), back(ACK, 1000))]
+
+
+def biflow_is_one_record():
+    for key in ("ip", "proto", "full", "vlan", "ether"):
+        for tags in ((), ((0x8100, 7),)):
+            result, session = stream(conversation(tags), "-b", "-T", key)
+            said = "-b -T %s%s: " % (key, " VLAN" if tags else "")
+            if not equal(said + "one record", len(session.records), 1):
+                continue
+            r, back = session.records[0], session.records[0].reverse
+            equal(said + "the source is the initiator", (r.src, r.dst,
+                r.fields[239]), (A, B, 1))
+            equal(said + "ports", (r.sport, r.dport), (40000, 443)
+                if key not in ("ip", "proto") else (0, 0))
+            equal(said + "forward", (r.packets, r.octets, r.flags, r.tos),
+                (2, 180, SYN | ACK, 0x20))
+            equal(said + "reverse", (back.packets, back.octets, back.flags,
+                back.tos), (3, 2120, SYN | ACK, 0x40))
+            equal(said + "times of each direction", (r.first_ns, r.last_ns,
+                back.first_ns, back.last_ns),
+                (at(0), at(0.2), at(0.1), at(0.4)))
+            equal(said + "VLAN", r.fields.get(58, 0), 7 if tags else 0)
+            check(said + "both halves count as sent", all(word in
+                result.err.split() for word in ("1", "5", "2300")), result)
+
+
+def biflow_by_class_of_service():
+    both = [(at(0), eth(ip4(A, B, 17, udp(1, 2), tos=8))),
+        (at(1), eth(ip4(B, A, 17, udp(2, 1), tos=8))),
+        (at(2), eth(ip4(A, B, 17, udp(1, 2), tos=16)))]
+    _, session = stream(both, "-b", "-T", "tos")
+    equal("-b -T tos: a record for each class", [(r.packets, r.tos,
+        r.reverse.packets if r.reverse else 0) for r in session.records],
+        [(1, 8, 1), (1, 16, 0)])
+
+
+def biflow_of_one_direction():
+    for family, packet in (("IPv4", ip4(A, B, 17, udp(1, 2))),
+            ("IPv6", ip6("2001:db8::2", "2001:db8::1", 17, udp(1, 2))),
+            ("ICMP", ip4(A, B, 1, icmp(3, 3)))):
+        _, session = stream([(at(0), eth(packet))], "-b")
+        equal(family + ": what nobody answered has no reverse half",
+            [(r.fields[239], r.reverse) for r in session.records],
+            [(1, None)])
+
+
+def biflow_goes_on_after_the_active_timeout():
+    later = conversation() + [(at(n), eth(ip4(B, A, 6, tcp(443, 40000, ACK))))
+        for n in range(1, 8)]
+    _, session = stream(later, "-b", "-t", "active=4", "-t", "expint=0")
+    equal("a record of the responder alone says so",
+        [(r.src, r.fields[239], r.packets) for r in session.records],
+        [(A, 1, 2), (B, 2, 4)])
+
+
+def real_captures_as_biflows():
+    wanted = e2e.expected()
+    def run(name):
+        with Collector() as collector:
+            result = probe("-b", "-n", collector.name, "-r", e2e.capture(name))
+        lines = probe("-b", "--json", "-r", e2e.capture(name)).out
+        return name, result, collector.decoded(), lines.splitlines()
+    for name, result, session, lines in e2e.each(run, e2e.captures()):
+        check(name + ": exit 0, account balanced", result.code == 0 and
+            e2e.balanced(result.err), result)
+        equal(name + ": no rule is broken", session.errors[:3], [])
+        e2e.compare(name + ": both halves of all biflows", e2e.add_up(
+            half for r in session.records for half in r.directions()),
+            wanted[name], unit_ns=10**6)
+        seen = [json.loads(line) for line in lines]
+        equal(name + ": JSON has the same records", sorted(
+            (j["packetDeltaCount"], j["octetDeltaCount"],
+                j.get("reversePacketDeltaCount", 0),
+                j.get("reverseOctetDeltaCount", 0), j["biflowDirection"])
+            for j in seen), sorted((r.packets, r.octets,
+                r.reverse.packets if r.reverse else 0,
+                r.reverse.octets if r.reverse else 0, r.fields[239])
+            for r in session.records))
+
+
+if __name__ == "__main__":
+    e2e.main([biflow_is_one_record, biflow_by_class_of_service,
+        biflow_of_one_direction, biflow_goes_on_after_the_active_timeout,
+        real_captures_as_biflows])
