@@ -215,7 +215,8 @@ static const struct option_row rows[] = {
 	    "both directions in one record; IPFIX, JSON", .set = set_flag,
 	    AT(exporter.fields.biflow) },
 	{ GROUP_EXPORT, 'A', "time-unit", "UNIT",
-	    "of record times; only milli yet", .set = set_time_unit },
+	    "of times: sec, milli, micro, nano (milli)",
+	    .set = set_time_unit },
 
 	{ GROUP_OUTPUT, 0, "json", NULL,
 	    "JSON instead of a table", .set = set_flag, AT(json) },
@@ -871,12 +872,15 @@ set_transport(struct parse *p, const char *value)
 static enum config_result
 set_time_unit(struct parse *p, const char *value)
 {
-	static const struct choice time_units[] = { { "milli", 0, false },
-		{ "sec", 0, true }, { "micro", 0, true }, { "nano", 0, true },
-		{ NULL, 0, false } };
-	uint32_t unused;
+	static const struct choice time_units[] = { { "sec", UNIT_SEC, false },
+		{ "milli", UNIT_MILLI, false }, { "micro", UNIT_MICRO, false },
+		{ "nano", UNIT_NANO, false }, { NULL, 0, false } };
+	uint32_t unit = UNIT_MILLI;
 
-	return choose(p, time_units, value, &unused);
+	if (choose(p, time_units, value, &unit) != CONFIG_RUN)
+		return CONFIG_BAD;
+	p->cfg->exporter.fields.unit = (enum time_unit)unit;
+	return CONFIG_RUN;
 }
 
 static enum config_result
@@ -1136,6 +1140,9 @@ settle_fields(struct parse *p)
 	if (x->fields.biflow && x->version != 10)
 		return refuse(
 		    p, "-b: biflow needs IPFIX; give -v 10, or leave -b out");
+	if (x->fields.unit != UNIT_MILLI && x->version != 10)
+		return refuse(p, "-A: times of NetFlow are milliseconds; give "
+				 "-v 10, or -A milli");
 	return CONFIG_RUN;
 }
 

@@ -25,20 +25,33 @@ enum {
 	HAS_MAC = 16,
 	HAS_BIFLOW =
 	    32, /* in a record of both directions, or of the one seen */
-	HAS_REVERSE = 64 /* ... both: an element of the reverse half */
+	HAS_REVERSE = 64, /* ... both: an element of the reverse half */
+	HAS_MILLI = 128,  /* the unit of times */
+	HAS_SEC = 256,
+	HAS_MICRO = 512,
+	HAS_NANO = 1024
 };
 
 #define REVERSE_PEN 29305 /* RFC 5103 s6.1 */
 #define ENTERPRISE 0x8000U
 
 /* How a value is shown in JSON. */
-enum shape { SHAPE_NUMBER, SHAPE_V4, SHAPE_V6, SHAPE_MAC, SHAPE_TIME };
+enum shape {
+	SHAPE_NUMBER,
+	SHAPE_V4,
+	SHAPE_V6,
+	SHAPE_MAC,
+	SHAPE_SEC,
+	SHAPE_MILLI,
+	SHAPE_MICRO,
+	SHAPE_NANO
+};
 
 struct ie {
 	uint16_t id;      /* IANA Information Element number; 0: zeroes */
 	uint8_t len;      /* octets on the wire */
 	uint8_t dialects; /* DIALECT_ bits */
-	uint8_t has;      /* HAS_ bits, all needed */
+	uint16_t has;     /* HAS_ bits, all needed */
 	uint8_t shape;    /* enum shape */
 	uint16_t off;     /* the field inside struct flow_record ... */
 	uint8_t size;     /* ... and its octets */
@@ -46,6 +59,9 @@ struct ie {
 	    uint64_t boot_ns);
 	const char *name;
 };
+
+#define NS_PER_US UINT64_C(1000)
+#define NTP_UNIX_S UINT64_C(2208988800) /* from 1900 to 1970 */
 
 /* Write the low n octets of v in network byte order. */
 static inline void
@@ -111,6 +127,47 @@ put_ms(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 	store(at, load(f, 8) / NS_PER_MS, ie->len);
 }
 
+/* dateTimeSeconds (RFC 7011 s6.1.7). */
+static void
+put_s(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)boot;
+	store(at, load(f, 8) / NS_PER_S, ie->len);
+}
+
+/*
+ * A time of NTP: seconds since 1900 modulo 2^32, and 2^-32 parts of one in
+ * `steps`.  Rounded up, so that who cuts off gets the unit he was sent.
+ */
+static void
+put_ntp(uint8_t *at, uint64_t ns, uint64_t ns_per_unit, uint64_t step)
+{
+	uint64_t units = ns % NS_PER_S / ns_per_unit;
+	uint64_t per_s = NS_PER_S / ns_per_unit;
+	uint64_t fraction = ((units << 32) + per_s - 1) / per_s;
+
+	store(at, ns / NS_PER_S + NTP_UNIX_S, 4);
+	store(at + 4, (fraction + step - 1) / step * step, 4);
+}
+
+/* dateTimeMicroseconds (RFC 7011 s6.1.9): the 11 lowest bits are zero. */
+static void
+put_us(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)ie;
+	(void)boot;
+	put_ntp(at, load(f, 8), NS_PER_US, 1U << 11);
+}
+
+/* dateTimeNanoseconds (RFC 7011 s6.1.10). */
+static void
+put_ns(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)ie;
+	(void)boot;
+	put_ntp(at, load(f, 8), 1, 1);
+}
+
 /* Milliseconds of sysUptime (RFC 3954 s8, types 21 and 22), modulo 2^32. */
 static void
 put_uptime(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
@@ -135,38 +192,50 @@ put_zero(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 
 /* clang-format off */
 static const struct ie ie_table[] = {
-{   8,  4, BOTH,  HAS_V4,   SHAPE_V4,     AT(src),           put_raw,    "sourceIPv4Address" },
-{  12,  4, BOTH,  HAS_V4,   SHAPE_V4,     AT(dst),           put_raw,    "destinationIPv4Address" },
-{  27, 16, BOTH,  HAS_V6,   SHAPE_V6,     AT(src),           put_raw,    "sourceIPv6Address" },
-{  28, 16, BOTH,  HAS_V6,   SHAPE_V6,     AT(dst),           put_raw,    "destinationIPv6Address" },
-{   7,  2, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(src_port),      put_uint,   "sourceTransportPort" },
-{  11,  2, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(dst_port),      put_uint,   "destinationTransportPort" },
-{   4,  1, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(protocol),      put_uint,   "protocolIdentifier" },
-{  60,  1, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(ip_version),    put_uint,   "ipVersion" },
-{   5,  1, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.tos),       put_uint,   "ipClassOfService" },
-{ 136,  1, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(end_reason),    put_uint,   "flowEndReason" },
-{   6,  1, NF9,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.tcp_flags), put_uint,   "tcpControlBits" },
-{   6,  2, IPFIX, HAS_ANY,  SHAPE_NUMBER, AT(fwd.tcp_flags), put_uint,   "tcpControlBits" },
-{  32,  2, BOTH,  HAS_V4 | HAS_ICMP, SHAPE_NUMBER, AT(icmp), put_uint,   "icmpTypeCodeIPv4" },
-{ 139,  2, BOTH,  HAS_V6 | HAS_ICMP, SHAPE_NUMBER, AT(icmp), put_uint,   "icmpTypeCodeIPv6" },
-{  58,  2, BOTH,  HAS_VLAN, SHAPE_NUMBER, AT(vlan),          put_uint,   "vlanId" },
-{  56,  6, BOTH,  HAS_MAC,  SHAPE_MAC,    AT(src_mac),       put_raw,    "sourceMacAddress" },
-{  80,  6, BOTH,  HAS_MAC,  SHAPE_MAC,    AT(dst_mac),       put_raw,    "destinationMacAddress" },
-{  10,  4, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(ingress),       put_uint,   "ingressInterface" },
-{  14,  4, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(egress),        put_uint,   "egressInterface" },
-{   1,  8, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.octets),    put_uint,   "octetDeltaCount" },
-{   2,  8, BOTH,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.packets),   put_uint,   "packetDeltaCount" },
-{  22,  4, NF9,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.start_ns),  put_uptime, "flowStartSysUpTime" },
-{  21,  4, NF9,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.end_ns),    put_uptime, "flowEndSysUpTime" },
-{ 152,  8, IPFIX, HAS_ANY,  SHAPE_TIME,   AT(fwd.start_ns),  put_ms,     "flowStartMilliseconds" },
-{ 153,  8, IPFIX, HAS_ANY,  SHAPE_TIME,   AT(fwd.end_ns),    put_ms,     "flowEndMilliseconds" },
-{ 239,  1, IPFIX, HAS_BIFLOW,  SHAPE_NUMBER, AT(biflow),        put_uint, "biflowDirection" },
-{   5,  1, IPFIX, HAS_REVERSE, SHAPE_NUMBER, AT(rev.tos),       put_uint, "reverseIpClassOfService" },
-{   6,  2, IPFIX, HAS_REVERSE, SHAPE_NUMBER, AT(rev.tcp_flags), put_uint, "reverseTcpControlBits" },
-{   1,  8, IPFIX, HAS_REVERSE, SHAPE_NUMBER, AT(rev.octets),    put_uint, "reverseOctetDeltaCount" },
-{   2,  8, IPFIX, HAS_REVERSE, SHAPE_NUMBER, AT(rev.packets),   put_uint, "reversePacketDeltaCount" },
-{ 152,  8, IPFIX, HAS_REVERSE, SHAPE_TIME,   AT(rev.start_ns),  put_ms,   "reverseFlowStartMilliseconds" },
-{ 153,  8, IPFIX, HAS_REVERSE, SHAPE_TIME,   AT(rev.end_ns),    put_ms,   "reverseFlowEndMilliseconds" },
+{   8,  4, BOTH,  HAS_V4,                  SHAPE_V4,     AT(src),           put_raw,    "sourceIPv4Address" },
+{  12,  4, BOTH,  HAS_V4,                  SHAPE_V4,     AT(dst),           put_raw,    "destinationIPv4Address" },
+{  27, 16, BOTH,  HAS_V6,                  SHAPE_V6,     AT(src),           put_raw,    "sourceIPv6Address" },
+{  28, 16, BOTH,  HAS_V6,                  SHAPE_V6,     AT(dst),           put_raw,    "destinationIPv6Address" },
+{   7,  2, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(src_port),      put_uint,   "sourceTransportPort" },
+{  11,  2, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(dst_port),      put_uint,   "destinationTransportPort" },
+{   4,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(protocol),      put_uint,   "protocolIdentifier" },
+{  60,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(ip_version),    put_uint,   "ipVersion" },
+{   5,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.tos),       put_uint,   "ipClassOfService" },
+{ 136,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(end_reason),    put_uint,   "flowEndReason" },
+{   6,  1, NF9,   HAS_ANY,                 SHAPE_NUMBER, AT(fwd.tcp_flags), put_uint,   "tcpControlBits" },
+{   6,  2, IPFIX, HAS_ANY,                 SHAPE_NUMBER, AT(fwd.tcp_flags), put_uint,   "tcpControlBits" },
+{  32,  2, BOTH,  HAS_V4 | HAS_ICMP,       SHAPE_NUMBER, AT(icmp),          put_uint,   "icmpTypeCodeIPv4" },
+{ 139,  2, BOTH,  HAS_V6 | HAS_ICMP,       SHAPE_NUMBER, AT(icmp),          put_uint,   "icmpTypeCodeIPv6" },
+{  58,  2, BOTH,  HAS_VLAN,                SHAPE_NUMBER, AT(vlan),          put_uint,   "vlanId" },
+{  56,  6, BOTH,  HAS_MAC,                 SHAPE_MAC,    AT(src_mac),       put_raw,    "sourceMacAddress" },
+{  80,  6, BOTH,  HAS_MAC,                 SHAPE_MAC,    AT(dst_mac),       put_raw,    "destinationMacAddress" },
+{  10,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(ingress),       put_uint,   "ingressInterface" },
+{  14,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(egress),        put_uint,   "egressInterface" },
+{   1,  8, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.octets),    put_uint,   "octetDeltaCount" },
+{   2,  8, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.packets),   put_uint,   "packetDeltaCount" },
+{  22,  4, NF9,   HAS_ANY,                 SHAPE_NUMBER, AT(fwd.start_ns),  put_uptime, "flowStartSysUpTime" },
+{  21,  4, NF9,   HAS_ANY,                 SHAPE_NUMBER, AT(fwd.end_ns),    put_uptime, "flowEndSysUpTime" },
+{ 152,  8, IPFIX, HAS_MILLI,               SHAPE_MILLI,  AT(fwd.start_ns),  put_ms,     "flowStartMilliseconds" },
+{ 153,  8, IPFIX, HAS_MILLI,               SHAPE_MILLI,  AT(fwd.end_ns),    put_ms,     "flowEndMilliseconds" },
+{ 150,  4, IPFIX, HAS_SEC,                 SHAPE_SEC,    AT(fwd.start_ns),  put_s,      "flowStartSeconds" },
+{ 151,  4, IPFIX, HAS_SEC,                 SHAPE_SEC,    AT(fwd.end_ns),    put_s,      "flowEndSeconds" },
+{ 154,  8, IPFIX, HAS_MICRO,               SHAPE_MICRO,  AT(fwd.start_ns),  put_us,     "flowStartMicroseconds" },
+{ 155,  8, IPFIX, HAS_MICRO,               SHAPE_MICRO,  AT(fwd.end_ns),    put_us,     "flowEndMicroseconds" },
+{ 156,  8, IPFIX, HAS_NANO,                SHAPE_NANO,   AT(fwd.start_ns),  put_ns,     "flowStartNanoseconds" },
+{ 157,  8, IPFIX, HAS_NANO,                SHAPE_NANO,   AT(fwd.end_ns),    put_ns,     "flowEndNanoseconds" },
+{ 239,  1, IPFIX, HAS_BIFLOW,              SHAPE_NUMBER, AT(biflow),        put_uint,   "biflowDirection" },
+{   5,  1, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.tos),       put_uint,   "reverseIpClassOfService" },
+{   6,  2, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.tcp_flags), put_uint,   "reverseTcpControlBits" },
+{   1,  8, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.octets),    put_uint,   "reverseOctetDeltaCount" },
+{   2,  8, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.packets),   put_uint,   "reversePacketDeltaCount" },
+{ 152,  8, IPFIX, HAS_REVERSE | HAS_MILLI, SHAPE_MILLI,  AT(rev.start_ns),  put_ms,     "reverseFlowStartMilliseconds" },
+{ 153,  8, IPFIX, HAS_REVERSE | HAS_MILLI, SHAPE_MILLI,  AT(rev.end_ns),    put_ms,     "reverseFlowEndMilliseconds" },
+{ 150,  4, IPFIX, HAS_REVERSE | HAS_SEC,   SHAPE_SEC,    AT(rev.start_ns),  put_s,      "reverseFlowStartSeconds" },
+{ 151,  4, IPFIX, HAS_REVERSE | HAS_SEC,   SHAPE_SEC,    AT(rev.end_ns),    put_s,      "reverseFlowEndSeconds" },
+{ 154,  8, IPFIX, HAS_REVERSE | HAS_MICRO, SHAPE_MICRO,  AT(rev.start_ns),  put_us,     "reverseFlowStartMicroseconds" },
+{ 155,  8, IPFIX, HAS_REVERSE | HAS_MICRO, SHAPE_MICRO,  AT(rev.end_ns),    put_us,     "reverseFlowEndMicroseconds" },
+{ 156,  8, IPFIX, HAS_REVERSE | HAS_NANO,  SHAPE_NANO,   AT(rev.start_ns),  put_ns,     "reverseFlowStartNanoseconds" },
+{ 157,  8, IPFIX, HAS_REVERSE | HAS_NANO,  SHAPE_NANO,   AT(rev.end_ns),    put_ns,     "reverseFlowEndNanoseconds" },
 };
 
 /* The record of NetFlow v5, field by field. */
@@ -226,8 +295,15 @@ flavour_has(unsigned flavour)
 static unsigned
 choice_has(const struct field_choice *choice)
 {
+	static const unsigned unit[TIME_UNITS] = {
+		[UNIT_MILLI] = HAS_MILLI,
+		[UNIT_SEC] = HAS_SEC,
+		[UNIT_MICRO] = HAS_MICRO,
+		[UNIT_NANO] = HAS_NANO,
+	};
+
 	return (choice->mac ? HAS_MAC : 0U) |
-	       (choice->biflow ? HAS_BIFLOW : 0U);
+	       (choice->biflow ? HAS_BIFLOW : 0U) | unit[choice->unit];
 }
 
 unsigned
@@ -299,11 +375,12 @@ record_put(const struct template *t, struct wbuf *w,
 	}
 }
 
-/* Milliseconds, as the element's name says, and what the capture had below. */
+/* The unit that the element's name says, and what the capture had below. */
 static void
-json_time(FILE *out, uint64_t ns)
+json_time(FILE *out, uint64_t ns, uint64_t ns_per_unit, int digits)
 {
-	fprintf(out, "%" PRIu64 ".%06" PRIu64, ns / NS_PER_MS, ns % NS_PER_MS);
+	fprintf(out, "%" PRIu64 ".%0*" PRIu64, ns / ns_per_unit, digits,
+	    ns % ns_per_unit);
 }
 
 static void
@@ -322,8 +399,14 @@ json_value(FILE *out, const struct ie *ie, const uint8_t *f)
 		fprintf(out, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", f[0], f[1],
 		    f[2], f[3], f[4], f[5]);
 		break;
-	case SHAPE_TIME:
-		json_time(out, load(f, ie->size));
+	case SHAPE_SEC:
+		json_time(out, load(f, ie->size), NS_PER_S, 9);
+		break;
+	case SHAPE_MILLI:
+		json_time(out, load(f, ie->size), NS_PER_MS, 6);
+		break;
+	case SHAPE_MICRO:
+		json_time(out, load(f, ie->size), NS_PER_US, 3);
 		break;
 	default:
 		fprintf(out, "%" PRIu64, load(f, ie->size));

@@ -20,10 +20,14 @@ enum dialect_bit { DIALECT_NF5 = 1, DIALECT_NF9 = 2, DIALECT_IPFIX = 4 };
 
 struct ie;
 
+/* The unit of absolute times: RFC 7011 s6.1.7 to s6.1.10. */
+enum time_unit { UNIT_MILLI, UNIT_SEC, UNIT_MICRO, UNIT_NANO, TIME_UNITS };
+
 /* What is chosen, beyond what every record has. */
 struct field_choice {
 	bool mac;    /* MAC addresses */
 	bool biflow; /* both directions in one record (RFC 5103) */
+	enum time_unit unit;
 };
 
 /* Most fields in one template. */

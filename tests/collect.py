@@ -16,15 +16,33 @@ import e2e
 WIDTHS = {1: (4, 8), 2: (4, 8), 4: (1,), 5: (1,), 6: (1, 2), 7: (2,),
     8: (4,), 10: (2, 4), 11: (2,), 12: (4,), 14: (2, 4), 21: (4,), 22: (4,),
     27: (16,), 28: (16,), 32: (2,), 56: (6,), 58: (2,), 60: (1,), 61: (1,),
-    80: (6,), 136: (1,), 139: (2,), 152: (8,), 153: (8,), 239: (1,)}
+    80: (6,), 136: (1,), 139: (2,), 152: (8,), 153: (8,), 150: (4,), 151: (4,), 154: (8,), 155: (8,), 156: (8,),
+    157: (8,), 239: (1,)}
 REVERSE = 29305  # RFC 5103 s6.1: the elements of the reverse direction
 
 # RFC 7011 s6.1.7 to s6.1.10: octets on the wire to nanoseconds since 1970.
+def seconds(octets):
+    return int.from_bytes(octets, "big") * 10**9
+
+
 def milliseconds(octets):
     return int.from_bytes(octets, "big") * 10**6
 
 
-START_END = {152: (153, milliseconds)}
+def ntp(octets):
+    """An NTP time after 1968, cut to a nanosecond."""
+    whole, fraction = struct.unpack("!II", octets)
+    return (whole - 2208988800) % 2**32 * 10**9 + (fraction * 10**9 >> 32)
+
+
+def microseconds(octets):
+    if octets[7] or octets[6] & 7:
+        raise struct.error("the low 11 bits are not zero")
+    return ntp(octets) // 1000 * 1000
+
+
+START_END = {150: (151, seconds), 152: (153, milliseconds),
+    154: (155, microseconds), 156: (157, ntp)}
 
 
 IP_RECVTTL = 12  # of Linux; Python has no name for it

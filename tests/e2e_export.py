@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: ISC
 """
 e2e_export.py - what an Exporting Process can say beyond plain flows, read by
-an independent decoder (collect.py): biflows.
+an independent decoder (collect.py): biflows, units of time.
 """
+import decimal
 import json
 
 import e2e
@@ -125,7 +126,52 @@ def real_captures_as_biflows():
             for r in session.records))
 
 
+# ---- units of time ------------------------------------------------------
+
+UNITS = {"sec": (150, 10**9), "milli": (152, 10**6), "micro": (154, 1000),
+    "nano": (156, 1)}
+
+
+def time_units():
+    times = [at(0), at(0, 1), at(0, 999), at(0, 1001), at(0, 999999),
+        at(1, 123456789), at(1, 500000000), at(2, 999999000), at(2, 999999999)]
+    packets = [(t, eth(ip4(A, B, 17, udp(n, 2)))) for n, t in enumerate(times)]
+    packets += [(t + 10**9, eth(ip4(B, A, 17, udp(2, n))))
+        for n, t in enumerate(times)]
+    data = pcap(sorted(packets), nano=True)
+    for unit, (element, size) in UNITS.items():
+        for more in ((), ("-b",)):
+            said = "-A %s %s: " % (unit, " ".join(more))
+            with Collector() as collector:
+                probe("-A", unit, *more, "-n", collector.name, "-r", "-",
+                    stdin=data)
+            session = collector.decoded()
+            halves = [h for r in session.records for h in r.directions()]
+            equal(said + "no rule is broken", session.errors[:3], [])
+            check(said + "the elements of the unit", halves and all(element in
+                h.fields and element + 1 in h.fields for h in halves))
+            equal(said + "the times", sorted(h.first_ns for h in halves),
+                sorted((t // size * size) for t, _ in packets))
+            lines = probe("-A", unit, *more, "--json", "-r", "-",
+                stdin=data).out.splitlines()
+            name = "flowStart" + {"sec": "Seconds"}.get(unit, unit.capitalize()
+                + "seconds")
+            first = json.loads(lines[0], parse_float=decimal.Decimal)
+            equal(said + "JSON", first.get(name), decimal.Decimal(at(0)) / size)
+
+
+def time_units_past_the_ends_of_eras():
+    for second in (1, 2085978496, 4294967295):  # NTP's first era ends in 2036
+        packets = [(second * 10**9 + 5000, eth(ip4(A, B, 17, udp(1, 2))))]
+        for unit, (_, size) in UNITS.items():
+            _, session = stream(packets, "-A", unit)
+            equal("-A %s: a packet of second %d" % (unit, second),
+                [r.first_ns for r in session.records],
+                [packets[0][0] // size * size])
+
+
 if __name__ == "__main__":
     e2e.main([biflow_is_one_record, biflow_by_class_of_service,
         biflow_of_one_direction, biflow_goes_on_after_the_active_timeout,
-        real_captures_as_biflows])
+        real_captures_as_biflows, time_units,
+        time_units_past_the_ends_of_eras])

@@ -616,6 +616,7 @@ BAD = (  # arguments, what the one line must name
     (("-P", "pigeon"), ("pigeon", "udp")),
     (("-B", "x"), ("x",)), (("-C", "-1"), ("-1",)),
     (("--mtu", "10"), ("10",)), (("--mtu", "70000"), ("70000",)),
+    (("-A", "micro", "-v", "9"), ("-A", "NetFlow")),
     (("-b", "-v", "9"), ("-b", "biflow", "IPFIX")),
     (("-v", "5", "--biflow"), ("-b", "biflow", "IPFIX")),
     (("--export-rate", "fast"), ("fast",)), (("--nonsense",), ("nonsense",)),

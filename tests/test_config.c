@@ -686,7 +686,8 @@ UNIT(bad_export_options_are_refused)
 		{ "--template-refresh 60,1,", "give SECONDS" },
 		{ "--template-refresh 60x,1", "give SECONDS" },
 		{ "--template-refresh 2147483648", "give SECONDS" },
-		{ "-A week", "\"week\" is not known; give milli" },
+		{ "-A week",
+		    "\"week\" is not known; give sec, milli, micro or nano" },
 	};
 
 	REFUSE_ALL(table);
@@ -709,6 +710,25 @@ UNIT(biflow_needs_ipfix)
 }
 END_TEST
 
+UNIT(units_of_time_are_softflowd_s_and_need_ipfix)
+{
+	static const struct {
+		const char *line;
+		enum time_unit unit;
+	} table[] = { { "-r x", UNIT_MILLI }, { "-r x -A sec", UNIT_SEC },
+		{ "-r x -A milli -v 5", UNIT_MILLI },
+		{ "-r x -A micro", UNIT_MICRO },
+		{ "-r x --time-unit nano", UNIT_NANO } };
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		accept_line(table[i].line);
+		ck_assert_int_eq(cfg.exporter.fields.unit, table[i].unit);
+	}
+	refuse_line("-r x -A sec -v 5", "-A: times of NetFlow");
+	refuse_line("-r x -v 9 -A nano", "-A: times of NetFlow");
+}
+END_TEST
+
 UNIT(what_is_always_so_is_accepted)
 {
 	accept_line("-6 -a -M -s 1 -x 0 -A milli -P udp -r x");
@@ -728,9 +748,6 @@ UNIT(what_later_releases_add_is_refused_by_name)
 		{ "-s 100", "-s 100: not supported yet; only 1 is" },
 		{ "--sampling 2", "--sampling 2: not supported yet" },
 		{ "-x 3", "-x 3: not supported yet; only 0 is" },
-		{ "-A sec", "-A sec: not supported yet; only milli is" },
-		{ "-A micro", "-A micro: not supported yet" },
-		{ "-A nano", "-A nano: not supported yet" },
 		{ "-l", "-l: not supported yet" },
 		{ "-g", "-g: not supported yet" },
 		{ "-S eth0", "-S eth0: not supported yet" },
@@ -935,9 +952,10 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     more_collectors_than_fit_are_refused, a_host_name_fits_or_is_refused,
     export_versions_are_taken, export_numbers_are_taken,
     bad_export_options_are_refused, biflow_needs_ipfix,
-    what_is_always_so_is_accepted, what_later_releases_add_is_refused_by_name,
-    running_options_are_taken, bad_paths_are_refused,
-    unknown_options_are_refused_by_name, long_options_may_be_cut_short,
+    units_of_time_are_softflowd_s_and_need_ipfix, what_is_always_so_is_accepted,
+    what_later_releases_add_is_refused_by_name, running_options_are_taken,
+    bad_paths_are_refused, unknown_options_are_refused_by_name,
+    long_options_may_be_cut_short,
     an_endless_value_is_cut_and_the_advice_is_kept,
     control_characters_in_a_value_stay_out_of_the_message,
     no_arguments_at_all_are_refused, version_is_printed_bare,
