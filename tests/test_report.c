@@ -558,6 +558,7 @@ UNIT(collectors_show_what_each_was_sent)
 	exporter_tick(e, NS_PER_S);
 	exporter_add(e, &r);
 	exporter_flush(e);
+	exporter_tick(e, NS_PER_S); /* what waits is sent */
 	exporter_stats(e, 0, &stats);
 	ck_assert_uint_eq(sent->sent.packets, 31);
 	ck_assert_uint_eq(sent->sent.octets, 4100);
