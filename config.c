@@ -85,6 +85,7 @@ static const struct exporter_config exporter_defaults = {
 	.template_seconds = TEMPLATE_SECONDS_DEFAULT,
 	.template_messages = TEMPLATE_MESSAGES_DEFAULT,
 	.rate = RATE_DEFAULT,
+	.sampling = { SAMPLING_SYSTEMATIC, 1 },
 	.hop_limit = 0,
 };
 
@@ -140,8 +141,9 @@ struct option_row {
 static set_fn set_buffer, set_collector, set_control, set_elements,
     set_export_version, set_filter, set_flag, set_flow_key, set_help,
     set_interface, set_later, set_lowest, set_no_promiscuous, set_nothing,
-    set_number, set_pidfile, set_rate, set_read, set_template_refresh,
-    set_time_unit, set_timeout, set_transport, set_version;
+    set_number, set_sampling, set_pidfile, set_rate, set_read,
+    set_template_refresh, set_time_unit, set_timeout, set_transport,
+    set_version;
 
 #define AT(field)                                                              \
 	.at = offsetof(struct config, field),                                  \
@@ -179,8 +181,8 @@ static const struct option_row rows[] = {
 	{ GROUP_FLOWS, 0, "workers", "N",
 	    "metering threads, 1 to " STR(METERS_MAX) " (1)", .set = set_number,
 	    AT(workers), .min = 1, .max = METERS_MAX },
-	{ GROUP_FLOWS, 's', "sampling", "N",
-	    "one packet in N; only 1 yet", .set = set_lowest,
+	{ GROUP_FLOWS, 's', "sampling", "[MODE:]N",
+	    "one packet in N; systematic, random, hash", .set = set_sampling,
 	    .min = 1, .max = UINT32_MAX },
 	{ GROUP_FLOWS, 'x', "mpls-labels", "N",
 	    "MPLS labels in records; only 0 yet", .set = set_lowest,
@@ -674,6 +676,35 @@ set_flow_key(struct parse *p, const char *value)
 	return CONFIG_RUN;
 }
 
+/* N, or MODE:N. */
+static enum config_result
+set_sampling(struct parse *p, const char *value)
+{
+	static const struct choice modes[] = { { "systematic",
+						   SAMPLING_SYSTEMATIC, false },
+		{ "random", SAMPLING_RANDOM, false },
+		{ "hash", SAMPLING_HASH, false }, { NULL, 0, false } };
+	const char *colon = strchr(value, ':');
+	uint32_t mode = SAMPLING_SYSTEMATIC;
+	char word[16] = "";
+	uint64_t n;
+
+	if (colon != NULL) {
+		size_t len = (size_t)(colon - value);
+
+		if (len < sizeof(word))
+			(void)strlcpy(word, value, len + 1);
+		if (choose(p, modes, word, &mode) != CONFIG_RUN)
+			return CONFIG_BAD;
+		value = colon + 1;
+	}
+	if (number(p, value, &n) != CONFIG_RUN)
+		return CONFIG_BAD;
+	p->cfg->exporter.sampling =
+	    (struct sampling){ (enum sampling_mode)mode, (uint32_t)n };
+	return CONFIG_RUN;
+}
+
 static enum config_result
 set_timeout(struct parse *p, const char *value)
 {
@@ -1131,7 +1162,7 @@ read_filter(struct parse *p, int argc, char **argv)
 	return CONFIG_RUN;
 }
 
-/* What only IPFIX can express. */
+/* What not every export version can express. */
 static enum config_result
 settle_fields(struct parse *p)
 {
@@ -1143,6 +1174,11 @@ settle_fields(struct parse *p)
 	if (x->fields.unit != UNIT_MILLI && x->version != 10)
 		return refuse(p, "-A: times of NetFlow are milliseconds; give "
 				 "-v 10, or -A milli");
+	if (x->version == 5 && x->sampling.interval > NF5_INTERVAL_MAX)
+		return refuse(p,
+		    "-s %" PRIu32 ": NetFlow v5 tells at most one packet in "
+		    "%u; give -v 9 or -v 10, or sample less",
+		    x->sampling.interval, NF5_INTERVAL_MAX);
 	return CONFIG_RUN;
 }
 

@@ -102,6 +102,7 @@ frame_start(
 	memset(p->dst, 0, sizeof(p->dst));
 	p->octets = 0;
 	p->fragment_id = 0;
+	p->content = 0;
 	p->src_port = p->dst_port = 0;
 	p->tcp_flags = 0;
 	p->vlan = 0;
@@ -120,6 +121,14 @@ frame_start(
 /*
  * Internet and transport layer
  */
+
+/* Four octets of the transport header, where they were captured. */
+static inline void
+note_content(struct packet *p, struct rbuf *r)
+{
+	if (rb_left(r) >= 4)
+		p->content ^= rb_u32(r);
+}
 
 /* Ports, or ICMP type and code, and TCP flags; r stands behind IP. */
 static inline void
@@ -141,13 +150,17 @@ read_transport(struct rbuf *r, struct packet *p)
 	case PROTOCOL_ICMP:
 	case PROTOCOL_ICMPV6:
 		p->dst_port = rb_u16(r);
+		note_content(p, r); /* checksum and identifier */
 		break;
 	default:
 		break;
 	}
 	if (p->protocol == PROTOCOL_TCP) {
-		rb_take(r, 8);
+		p->content ^= rb_u32(r); /* sequence number */
+		p->content += rb_u32(r); /* acknowledgement */
 		p->tcp_flags = rb_u16(r) & 0x0fff; /* less the data offset */
+	} else if (p->protocol == PROTOCOL_UDP) {
+		note_content(p, r); /* length and checksum */
 	}
 	if (r->bad)
 		p->notes |= NOTE_SHORT_TRANSPORT;
@@ -248,6 +261,7 @@ walk_ipv4(struct frame *f, struct packet *p)
 	p->tos = rb_u8(&r);
 	len = rb_u16(&r);
 	id = rb_u16(&r);
+	p->content = id;
 	offset = rb_u16(&r);
 	rb_take(&r, 1);
 	p->protocol = rb_u8(&r);

@@ -53,6 +53,8 @@ struct packet {
 	uint8_t src[16], dst[16]; /* network order; IPv4 in the first 4 */
 	uint32_t octets;          /* IP datagram: header and payload */
 	uint32_t fragment_id;
+	uint32_t content; /* varies from packet to packet, not from hop to hop:
+			     identification, TCP sequence, checksums */
 	uint32_t ifindex;            /* where it was seen; 0 = unknown */
 	uint16_t src_port, dst_port; /* host order; ICMP: 0, type*256+code */
 	uint16_t tcp_flags;

@@ -198,6 +198,7 @@ send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 	m->time_ns = header_time(c, at_ns);
 	m->sequence = c->sequence;
 	m->domain = e->config.domain;
+	m->sampling = e->config.sampling;
 	m->boot_ns = c->boot_ns;
 	message_end(m);
 	c->sequence += c->dialect->advance(m);

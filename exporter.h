@@ -24,6 +24,7 @@ struct exporter_config {
 	uint32_t template_seconds;  /* refresh after this time; > 0 */
 	uint32_t template_messages; /* ... or this many messages; > 0 */
 	struct field_choice fields; /* of records */
+	struct sampling sampling;   /* that the packets of records underwent */
 	uint32_t rate; /* datagrams a second to each collector; 0 = no cap */
 	bool replay;   /* time comes from the records alone */
 	int hop_limit; /* 0 = the system's */

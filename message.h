@@ -16,8 +16,9 @@
 #include "bytes.h"
 #include "ie.h"
 
-#define MESSAGE_MAX 9000 /* octets; the largest --mtu */
-#define MESSAGE_MIN 256  /* octets; any one record fits */
+#define MESSAGE_MAX 9000         /* octets; the largest --mtu */
+#define NF5_INTERVAL_MAX 0x3fffU /* sampling that NetFlow v5 can tell */
+#define MESSAGE_MIN 256          /* octets; any one record fits */
 
 struct message;
 
@@ -44,13 +45,14 @@ const struct dialect *dialect_for(unsigned version);
 struct message {
 	const struct dialect *dialect;
 	struct wbuf w;
-	uint32_t sequence;  /* of this message, as the dialect counts */
-	uint32_t domain;    /* Observation Domain ID, source id, engine id */
-	uint64_t boot_ns;   /* origin of sysUptime; whole milliseconds */
-	uint64_t time_ns;   /* when it leaves */
-	uint64_t latest_ns; /* newest flow end in it */
-	uint32_t records;   /* Data Records in it */
-	uint32_t templates; /* Template Records in it */
+	uint32_t sequence; /* of this message, as the dialect counts */
+	uint32_t domain;   /* Observation Domain ID, source id, engine id */
+	struct sampling sampling;
+	uint64_t boot_ns;         /* origin of sysUptime; whole milliseconds */
+	uint64_t time_ns;         /* when it leaves */
+	uint64_t latest_ns;       /* newest flow end in it */
+	uint32_t records;         /* Data Records in it */
+	uint32_t templates;       /* Template Records in it */
 	uint64_t packets, octets; /* that its Data Records account for */
 	size_t set_at;            /* where the open Set starts; 0 = none */
 	uint16_t set_id;

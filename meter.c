@@ -20,6 +20,7 @@
 #include "log.h"
 #include "meter.h"
 #include "ring.h"
+#include "sampler.h"
 #include "wake.h"
 
 #define FRAGMENTS 1024           /* first fragments remembered */
@@ -49,6 +50,7 @@ struct meter {
 	struct source source[METER_SOURCES_MAX];
 	size_t nsources;
 	struct fragment_table *fragments;
+	struct sampler sampler;
 	struct flowtrack *track; /* NULL: the packets go to shards */
 	struct ring *ring;
 
@@ -178,6 +180,28 @@ feed_shards(struct meter *m, const struct packet *p, size_t n)
 		wake_shard(m->shard[i]);
 }
 
+static uint64_t
+octets_of(const struct packet *p, size_t n)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += p[i].octets;
+	return sum;
+}
+
+/* Leave to the front those packets that are metered; returns how many. */
+static size_t
+sample(struct meter *m, struct packet *p, size_t n)
+{
+	uint64_t octets = octets_of(p, n);
+	size_t chosen = sampler_choose(&m->sampler, p, n);
+
+	m->stats.sampled_out += n - chosen;
+	m->stats.sampled_out_octets += octets - octets_of(p, chosen);
+	return chosen;
+}
+
 static void
 meter_burst(struct packet *p, size_t n, void *arg)
 {
@@ -190,6 +214,8 @@ meter_burst(struct packet *p, size_t n, void *arg)
 			join_fragment(m, &p[i]);
 	m->stats.time_ns = p[n - 1].time_ns;
 	m->last_ns = p[n - 1].clock_ns;
+	if (m->config.sampling.interval > 1)
+		n = sample(m, p, n);
 	if (m->nshards > 0)
 		feed_shards(m, p, n);
 	else
@@ -603,11 +629,15 @@ static struct meter *
 make(const struct meter_config *config, const struct wake *out)
 {
 	struct meter *m = calloc(1, sizeof(*m));
+	uint64_t seed = 0;
 
 	if (m == NULL)
 		return NULL;
 	m->config = *config;
 	m->out = out;
+	if (!config->replay) /* a replay gives the same records twice */
+		arc4random_buf(&seed, sizeof(seed));
+	sampler_init(&m->sampler, &config->sampling, seed);
 	m->gathering = true;
 	atomic_init(&m->permille, -1);
 	if (wake_init(&m->in) == -1) {

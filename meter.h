@@ -40,6 +40,8 @@ struct meter_stats {
 	struct flowtrack_stats track;
 	uint64_t fragments;          /* later fragments accounted */
 	uint64_t fragments_orphaned; /* ... whose first was not seen */
+	uint64_t sampled_out; /* packets that sampling left out */
+	uint64_t sampled_out_octets;
 	uint64_t ring_lost_records;  /* did not fit into the ring */
 	uint64_t ring_lost_packets;
 	uint64_t ring_lost_octets;
@@ -77,6 +79,7 @@ struct meter_call {
 
 struct meter_config {
 	struct flowtrack_config track;
+	struct sampling sampling;
 	uint32_t ring_records;
 	bool replay; /* a full ring blocks the reader and loses nothing */
 };

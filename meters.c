@@ -149,6 +149,8 @@ add_stats(struct meter_stats *sum, const struct meter_stats *s)
 	flowtrack_stats_add(&sum->track, &s->track);
 	sum->fragments += s->fragments;
 	sum->fragments_orphaned += s->fragments_orphaned;
+	sum->sampled_out += s->sampled_out;
+	sum->sampled_out_octets += s->sampled_out_octets;
 	sum->ring_lost_records += s->ring_lost_records;
 	sum->ring_lost_packets += s->ring_lost_packets;
 	sum->ring_lost_octets += s->ring_lost_octets;

@@ -15,6 +15,17 @@ advance(const struct message *m)
 	return m->records;
 }
 
+/* Two bits of mode, 14 of interval; 0 if all packets were metered. */
+static uint16_t
+sampling_bits(const struct sampling *s)
+{
+	unsigned mode = s->mode == SAMPLING_SYSTEMATIC ? 1 : 2;
+
+	if (s->interval <= 1)
+		return 0;
+	return (uint16_t)(mode << 14 | (s->interval & NF5_INTERVAL_MAX));
+}
+
 /*
  * 24 octets.  sysUptime, seconds and nanoseconds name the same instant, to
  * the millisecond, and no flow ends after it.
@@ -33,7 +44,7 @@ header(struct wbuf *w, const struct message *m)
 	wb_u32(w, m->sequence);
 	wb_u8(w, (uint8_t)(m->domain >> 8)); /* engine_type */
 	wb_u8(w, (uint8_t)m->domain);        /* engine_id */
-	wb_u16(w, 0);                        /* sampling: none */
+	wb_u16(w, sampling_bits(&m->sampling));
 }
 
 const struct dialect dialect_netflow5 = { .name = "NetFlow v5",

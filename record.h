@@ -30,6 +30,14 @@ enum biflow_direction {
 	BIFLOW_RESPONDER = 2  /* the destination did */
 };
 
+/* How packets were selected (RFC 5475): one in `interval`, 0 or 1 being all. */
+enum sampling_mode { SAMPLING_SYSTEMATIC, SAMPLING_RANDOM, SAMPLING_HASH };
+
+struct sampling {
+	enum sampling_mode mode;
+	uint32_t interval;
+};
+
 /* What one direction of a conversation carried. */
 struct flow_half {
 	uint64_t packets;

@@ -483,7 +483,7 @@ balance(const struct meter_stats *m)
 	struct account a = {
 		.received = m->capture.frames,
 		.in_records = t->ended_packets,
-		.ignored = ignored_packets(&m->capture),
+		.ignored = ignored_packets(&m->capture) + m->sampled_out,
 		.deleted = t->deleted_packets,
 	};
 
@@ -531,13 +531,16 @@ put_gathering(struct sheet *s, bool on)
 
 /* The parts of "ignored packets": one name for each reason. */
 static void
-put_discards(struct sheet *s, const struct capture_stats *c)
+put_discards(struct sheet *s, const struct meter_stats *m)
 {
+	const struct capture_stats *c = &m->capture;
+
 	open_group(s, "ignored", '{', "ignored ");
 	for (int i = DECODE_OK + 1; i < DECODE_STATUSES; i++)
 		put_count(s, decode_status_name((enum decode_status)i), NULL,
 		    c->discard[i], false);
 	put_count(s, "gathering-off", NULL, c->gathering_off, false);
+	put_count(s, "sampled-out", NULL, m->sampled_out, false);
 	close_group(s, '}');
 }
 
@@ -741,7 +744,7 @@ report_statistics(FILE *out, bool json, const struct meter_call *call,
 
 	put_account(&s, m);
 	put_gathering(&s, m->gathering);
-	put_discards(&s, &m->capture);
+	put_discards(&s, m);
 	put_ethertypes(&s, &m->capture);
 	put_group(&s, "notes", ROWS(note_rows), m);
 	put_group(&s, "drops", ROWS(drop_rows), m);

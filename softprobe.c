@@ -220,6 +220,7 @@ open_meters(struct probe *p)
 	struct meter_config config = { .track = cfg->track,
 		.ring_records =
 		    clamp(flows / 4, RING_RECORDS_MIN, RING_RECORDS_MAX),
+		.sampling = cfg->exporter.sampling,
 		.replay = cfg->replay };
 
 	config.track.max_flows = flows;

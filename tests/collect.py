@@ -96,8 +96,8 @@ class Collector:
             self.socket.close()
         return self.datagrams
 
-    def decoded(self):
-        return Session().feed_all(list(self.datagrams))
+    def decoded(self, v5_sampling=0):
+        return Session(v5_sampling).feed_all(list(self.datagrams))
 
 
 class Data(e2e.Flow):
@@ -125,8 +125,9 @@ class Data(e2e.Flow):
 class Session:
     """One Exporting Process as its collector sees it."""
 
-    def __init__(self):
+    def __init__(self, v5_sampling=0):
         self.errors, self.records = [], []
+        self.v5_sampling = v5_sampling  # what each header shall say
         self.templates = {}   # (domain, id): [(element, length)]
         self.next = {}        # domain: sequence number to come
         self.messages = 0
@@ -177,7 +178,7 @@ class Session:
             len(d), count))
         self.rule(1 <= count <= 30, "count %d" % count)
         self.rule(nsecs < 10**9, "nanoseconds %d" % nsecs)
-        self.rule(sampling == 0, "sampling 0x%x" % sampling)
+        self.rule(sampling == self.v5_sampling, "sampling 0x%x" % sampling)
         self.sequence(engine, sequence, count)
         boot = secs * 1000 + nsecs // 10**6 - uptime
         for at in range(24, 24 + 48 * count, 48):

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 """
 e2e_export.py - what an Exporting Process can say beyond plain flows, read by
-an independent decoder (collect.py): biflows, units of time.
+an independent decoder (collect.py): biflows, units of
+time, sampling.
 """
 import decimal
 import json
@@ -170,8 +171,82 @@ def time_units_past_the_ends_of_eras():
                 [packets[0][0] // size * size])
 
 
+# ---- sampling -----------------------------------------------------------
+
+MODES = ("systematic", "random", "hash")
+
+
+def many_packets():
+    return [(at(n * 0.001), eth(ip4(A, B, 17, udp(1000 + n % 7, 53,
+        b"x" * (n % 50)), ident=n))) for n in range(20000)]
+
+
+def sampled():
+    packets = pcap(many_packets())
+    for mode in MODES:
+        for n in (1, 2, 10, 1000):
+            said = "-s %s:%d: " % (mode, n)
+            args = ("-s", "%s:%d" % (mode, n), "--json", "-r", "-")
+            result = probe(*args, stdin=packets)
+            taken = sum(r.packets for r in result.records())
+            check(said + "account balanced", result.code == 0 and
+                e2e.balanced(result.err), result)
+            due = 20000 / n
+            check(said + "about one packet in %d" % n, taken == due
+                if mode == "systematic" or n == 1 else
+                abs(taken - due) < 5 * due ** .5, taken)
+            equal(said + "all others are counted",
+                result.summary("ignored sampled-out"),
+                20000 - taken if n > 1 else None)
+            check(said + "the same twice", probe(*args, stdin=packets).out ==
+                result.out)
+    plain = probe("--json", "-r", "-", stdin=packets).out
+    equal("-s 1 is no sampling", probe("-s", "1", "--json", "-r", "-",
+        stdin=packets).out, plain)
+
+
+def sampled_headers_of_v5():
+    for given, word in (("1", 0), ("random:1", 0), ("100", 1 << 14 | 100),
+            ("systematic:16383", 1 << 14 | 16383),
+            ("random:5", 2 << 14 | 5), ("hash:5", 2 << 14 | 5)):
+        with Collector() as collector:
+            probe("-v", "5", "-s", given, "-n", collector.name, "-r", "-",
+                stdin=pcap(many_packets()[:1000]))
+        session = collector.decoded(v5_sampling=word)
+        check("-v 5 -s %s: the header tells it" % given, session.messages)
+        equal("-v 5 -s %s: no rule is broken" % given, session.errors[:3], [])
+
+
+def sampled_fragments():
+    """A later fragment has the ports of a first one that was left out."""
+    first = ip4(A, B, 17, udp(1000, 53, b"x" * 16), ident=9, fragment=0x2000)
+    later = ip4(A, B, 17, b"y" * 24, ident=9, fragment=3)
+    other = ip4(A, B, 17, udp(7, 7))
+    result = probe("-s", "2", "--json", "-r", "-", stdin=pcap(
+        [(at(n), eth(p)) for n, p in enumerate((other, first, later))]))
+    equal("a sampled fragment has its ports", [(r.sport, r.dport, r.packets)
+        for r in result.records()], [(7, 7, 1), (1000, 53, 1)])
+
+
+def sampled_by_content():
+    """By hash, packets of one flow differ, and where they pass does not."""
+    def frame(n, hop_limit):
+        segment = bytearray(tcp(1, 2, ACK))
+        segment[4:8] = n.to_bytes(4, "big")  # the sequence number
+        packet = bytearray(ip6("2001:db8::1", "2001:db8::2", 6, segment))
+        packet[7] = hop_limit
+        return eth(bytes(packet))
+    runs = [probe("-s", "hash:10", "--json", "-r", "-", stdin=pcap(
+        [(at(n * 0.001), frame(n, hop_limit)) for n in range(1000)]))
+        for hop_limit in (64, 63)]
+    taken = sum(r.packets for r in runs[0].records())
+    check("hash: packets of one flow are told apart", 50 < taken < 150, taken)
+    equal("hash: the hop limit does not matter", runs[0].out, runs[1].out)
+
+
 if __name__ == "__main__":
     e2e.main([biflow_is_one_record, biflow_by_class_of_service,
         biflow_of_one_direction, biflow_goes_on_after_the_active_timeout,
         real_captures_as_biflows, time_units,
-        time_units_past_the_ends_of_eras])
+        time_units_past_the_ends_of_eras, sampled, sampled_headers_of_v5,
+        sampled_fragments, sampled_by_content])

@@ -616,12 +616,14 @@ BAD = (  # arguments, what the one line must name
     (("-P", "pigeon"), ("pigeon", "udp")),
     (("-B", "x"), ("x",)), (("-C", "-1"), ("-1",)),
     (("--mtu", "10"), ("10",)), (("--mtu", "70000"), ("70000",)),
+    (("-v", "5", "-s", "16384"), ("-s", "16384", "v5", "16383")),
+    (("-s", "often"), ("-s", "often")),
     (("-A", "micro", "-v", "9"), ("-A", "NetFlow")),
     (("-b", "-v", "9"), ("-b", "biflow", "IPFIX")),
     (("-v", "5", "--biflow"), ("-b", "biflow", "IPFIX")),
     (("--export-rate", "fast"), ("fast",)), (("--nonsense",), ("nonsense",)),
     (("-i",), ("-i",)), (("-Z",), ("Z",)))
-LATER = (("-P", "tcp"), ("-P", "sctp"), ("-l",), ("-s", "100"))
+LATER = (("-P", "tcp"), ("-P", "sctp"), ("-l",))
 
 
 def bad_command_lines():

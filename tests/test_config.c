@@ -696,6 +696,42 @@ END_TEST
 
 /* What is accepted or refused for the time being. */
 
+UNIT(sampling_is_a_number_with_or_without_a_mode)
+{
+	static const struct {
+		const char *line;
+		enum sampling_mode mode;
+		uint32_t interval;
+	} table[] = { { "-r x", SAMPLING_SYSTEMATIC, 1 },
+		{ "-r x -s 1 -v 5", SAMPLING_SYSTEMATIC, 1 },
+		{ "-r x -s 100", SAMPLING_SYSTEMATIC, 100 },
+		{ "-r x -s systematic:4294967295", SAMPLING_SYSTEMATIC,
+		    UINT32_MAX },
+		{ "-r x --sampling random:16384", SAMPLING_RANDOM, 16384 },
+		{ "-r x -v 5 -s hash:16383", SAMPLING_HASH, 16383 } };
+	static const struct refusal refused[] = {
+		{ "-r x -s 0", "-s 0: give a number from 1 to 4294967295" },
+		{ "-r x -s random:0", "-s random:0: give a number from 1" },
+		{ "-r x -s 4294967296", "give a number from 1" },
+		{ "-r x -s often:5", "give systematic, random or hash" },
+		{ "-r x -s systematicallywrong:5", "give systematic, random" },
+		{ "-r x -s :5", "give systematic, random or hash" },
+		{ "-r x -s 5:random", "give systematic, random or hash" },
+		{ "-r x -s random", "give a number from 1" },
+		{ "-r x -v 5 -s 16384", "-s 16384: NetFlow v5" },
+		{ "-s random:20000 -r x -v 5", "-s 20000: NetFlow v5" },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		accept_line(table[i].line);
+		ck_assert_int_eq(cfg.exporter.sampling.mode, table[i].mode);
+		ck_assert_uint_eq(
+		    cfg.exporter.sampling.interval, table[i].interval);
+	}
+	REFUSE_ALL(refused);
+}
+END_TEST
+
 UNIT(biflow_needs_ipfix)
 {
 	accept_line("-r x -n h:1 -b");
@@ -745,8 +781,6 @@ UNIT(what_later_releases_add_is_refused_by_name)
 		{ "-v 1", "-v 1: not supported yet; only 5, 9, 10 and ipfix" },
 		{ "-v psamp", "-v psamp: not supported yet" },
 		{ "-v ntopng", "-v ntopng: not supported yet" },
-		{ "-s 100", "-s 100: not supported yet; only 1 is" },
-		{ "--sampling 2", "--sampling 2: not supported yet" },
 		{ "-x 3", "-x 3: not supported yet; only 0 is" },
 		{ "-l", "-l: not supported yet" },
 		{ "-g", "-g: not supported yet" },
@@ -952,6 +986,7 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     more_collectors_than_fit_are_refused, a_host_name_fits_or_is_refused,
     export_versions_are_taken, export_numbers_are_taken,
     bad_export_options_are_refused, biflow_needs_ipfix,
+    sampling_is_a_number_with_or_without_a_mode,
     units_of_time_are_softflowd_s_and_need_ipfix, what_is_always_so_is_accepted,
     what_later_releases_add_is_refused_by_name, running_options_are_taken,
     bad_paths_are_refused, unknown_options_are_refused_by_name,
