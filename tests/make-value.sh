@@ -12,4 +12,5 @@ cd "$(dirname "$0")/.."
 	printf 'print-values:\n\t@echo'
 	printf ' $(%s)' "$@"
 	echo
-} | ${MAKE:-make} -s -f Makefile -f - print-values
+} | ${MAKE:-make} -s -f Makefile -f - print-values |
+    grep -v ': \(Entering\|Leaving\) directory '
