@@ -109,6 +109,7 @@ capture_frame(struct capture *c, const uint8_t *frame, uint32_t caplen,
 	c->stats.frame_octets += wirelen;
 	if (c->counting_only) {
 		c->stats.gathering_off++;
+		c->stats.ignored_octets += wirelen;
 		return;
 	}
 	p->ifindex = 0;
@@ -118,6 +119,7 @@ capture_frame(struct capture *c, const uint8_t *frame, uint32_t caplen,
 		return;
 	}
 	c->stats.discard[status]++;
+	c->stats.ignored_octets += wirelen;
 	if (status == DISCARD_ETHERTYPE || status == DISCARD_ARP)
 		count_ethertype(&c->stats, p->ethertype, 1);
 }
@@ -270,6 +272,16 @@ capture_stats(const struct capture *c)
 	return &c->stats;
 }
 
+uint64_t
+capture_ignored(const struct capture_stats *s)
+{
+	uint64_t sum = s->gathering_off;
+
+	for (int i = DECODE_OK + 1; i < DECODE_STATUSES; i++)
+		sum += s->discard[i];
+	return sum;
+}
+
 void
 capture_stats_add(struct capture_stats *sum, const struct capture_stats *s)
 {
@@ -279,6 +291,7 @@ capture_stats_add(struct capture_stats *sum, const struct capture_stats *s)
 	for (size_t i = 0; i < DECODE_STATUSES; i++)
 		sum->discard[i] += s->discard[i];
 	sum->gathering_off += s->gathering_off;
+	sum->ignored_octets += s->ignored_octets;
 	sum->short_transport += s->short_transport;
 	sum->frame_length += s->frame_length;
 	sum->kernel_drops += s->kernel_drops;

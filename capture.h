@@ -47,7 +47,8 @@ struct capture_stats {
 	uint64_t frame_octets;             /* their length on the wire */
 	uint64_t packets;                  /* decoded */
 	uint64_t discard[DECODE_STATUSES]; /* [DECODE_OK] stays 0 */
-	uint64_t gathering_off; /* seen while stop-gather was in force */
+	uint64_t gathering_off;  /* seen while stop-gather was in force */
+	uint64_t ignored_octets; /* on the wire, of both */
 	uint64_t short_transport, frame_length; /* the NOTE_ bits */
 	uint64_t kernel_drops, interface_drops; /* pcap_stats, never reset */
 	uint64_t reopened; /* times capture_reopen found the interface */
@@ -145,6 +146,9 @@ const char *capture_error(const struct capture *);
 int capture_permille(const struct capture *);
 
 const struct capture_stats *capture_stats(const struct capture *);
+
+/* Frames that were not handed over, for whatever reason. */
+uint64_t capture_ignored(const struct capture_stats *);
 
 /* Add one source's counters to a sum. */
 void capture_stats_add(struct capture_stats *sum, const struct capture_stats *);

@@ -15,6 +15,7 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,8 @@
 #define CLOSED_DEFAULT_S 10
 #define MAXLIFE_DEFAULT_S 300
 #define EXPINT_DEFAULT_S 1
+
+#define OPTIONS_UNSET UINT_MAX /* options data by export version */
 
 #define PIDFILE_DEFAULT RUNSTATEDIR "/softprobe/softprobe.pid"
 #define CONTROL_DEFAULT RUNSTATEDIR "/softprobe/softprobe.ctl"
@@ -86,6 +89,7 @@ static const struct exporter_config exporter_defaults = {
 	.template_messages = TEMPLATE_MESSAGES_DEFAULT,
 	.rate = RATE_DEFAULT,
 	.sampling = { SAMPLING_SYSTEMATIC, 1 },
+	.options = OPTIONS_UNSET,
 	.hop_limit = 0,
 };
 
@@ -141,7 +145,7 @@ struct option_row {
 static set_fn set_buffer, set_collector, set_control, set_elements,
     set_export_version, set_filter, set_flag, set_flow_key, set_help,
     set_interface, set_later, set_lowest, set_no_promiscuous, set_nothing,
-    set_number, set_sampling, set_pidfile, set_rate, set_read,
+    set_number, set_options, set_sampling, set_pidfile, set_rate, set_read,
     set_template_refresh, set_time_unit, set_timeout, set_transport,
     set_version;
 
@@ -210,6 +214,8 @@ static const struct option_row rows[] = {
 	    "send templates again ("
 	    STR(TEMPLATE_SECONDS_DEFAULT) "," STR(TEMPLATE_MESSAGES_DEFAULT)
 	    ")", .set = set_template_refresh, .min = 1, .max = INT32_MAX },
+	{ GROUP_EXPORT, 0, "options", "LIST",
+	    "sampling,interfaces,statistics,exporter; none", .set = set_options },
 	{ GROUP_EXPORT, 0, "domain", "N",
 	    "Observation Domain ID (0)", .set = set_number,
 	    AT(exporter.domain), .max = UINT32_MAX },
@@ -914,6 +920,36 @@ set_time_unit(struct parse *p, const char *value)
 	return CONFIG_RUN;
 }
 
+/* Names of options data, or none. */
+static enum config_result
+set_options(struct parse *p, const char *value)
+{
+	static const struct choice kinds[] = { { "sampling", EXPORT_SAMPLING,
+						   false },
+		{ "interfaces", EXPORT_INTERFACES, false },
+		{ "statistics", EXPORT_STATISTICS, false },
+		{ "exporter", EXPORT_EXPORTER, false },
+		{ "all", EXPORT_ALL, false }, { "none", 0, false },
+		{ NULL, 0, false } };
+	unsigned options = 0;
+	uint32_t kind;
+
+	for (size_t len;; value += len + 1) {
+		char word[16] = "";
+
+		len = strcspn(value, ",");
+		if (len < sizeof(word))
+			(void)strlcpy(word, value, len + 1);
+		if (choose(p, kinds, word, &kind) != CONFIG_RUN)
+			return CONFIG_BAD;
+		options |= kind;
+		if (value[len] == '\0')
+			break;
+	}
+	p->cfg->exporter.options = options;
+	return CONFIG_RUN;
+}
+
 static enum config_result
 set_rate(struct parse *p, const char *value)
 {
@@ -1201,6 +1237,10 @@ settle(struct parse *p)
 		cfg->track.octets_max = UINT32_MAX;
 	cfg->exporter.replay = cfg->replay;
 	cfg->exporter.fields.mac = cfg->track.key == KEY_ETHER;
+	/* Not all collectors count options data in the IPFIX sequence. */
+	if (cfg->exporter.options == OPTIONS_UNSET)
+		cfg->exporter.options =
+		    cfg->exporter.version == 9 ? EXPORT_ALL : 0;
 	return settle_fields(p);
 }
 

@@ -32,6 +32,9 @@ struct collector {
 	const struct dialect *dialect;
 	struct template template[TEMPLATES_MAX];
 	unsigned ntemplates;
+	struct template option[OPTION_KINDS];
+	unsigned options; /* 1 << enum option_kind: sent to this one */
+	uint64_t messages, octets, records; /* handed over */
 	struct message message;
 	uint64_t pending_ns; /* when its first record was added */
 	uint64_t boot_ns;    /* whole seconds, or BOOT_UNKNOWN */
@@ -49,6 +52,11 @@ struct exporter {
 	struct exporter_config config;
 	uint64_t now_ns;  /* wall clock, or the capture's */
 	uint64_t pace_ns; /* monotonic time of the last look at the pace */
+	uint64_t init_ns; /* when it all began */
+	bool counted;     /* counts are known */
+	struct metering_counts counts;
+	struct option_record *interface;
+	size_t ninterfaces;
 	struct collector **collector;
 	size_t ncollectors;
 };
@@ -85,7 +93,30 @@ exporter_free(struct exporter *e)
 	for (size_t i = 0; i < e->ncollectors; i++)
 		collector_free(e->collector[i]);
 	free(e->collector);
+	free(e->interface);
 	free(e);
+}
+
+/* The kinds of options data behind each switch. */
+static const unsigned kind_switch[OPTION_KINDS] = {
+	[OPTION_SAMPLING] = EXPORT_SAMPLING,
+	[OPTION_SAMPLER] = EXPORT_SAMPLING,
+	[OPTION_INTERFACE] = EXPORT_INTERFACES,
+	[OPTION_EXPORTER] = EXPORT_EXPORTER,
+	[OPTION_EXPORTED] = EXPORT_STATISTICS,
+	[OPTION_IGNORED] = EXPORT_STATISTICS,
+	[OPTION_NOT_SENT] = EXPORT_STATISTICS,
+};
+
+static void
+make_templates(const struct exporter *e, struct collector *c)
+{
+	c->ntemplates =
+	    template_all(c->template, c->dialect->bit, &e->config.fields);
+	for (unsigned kind = 0; kind < OPTION_KINDS; kind++)
+		if (template_option(&c->option[kind], kind, c->dialect->bit) &&
+		    (e->config.options & kind_switch[kind]))
+			c->options |= 1U << kind;
 }
 
 static struct collector *
@@ -102,8 +133,7 @@ collector_new(const struct exporter *e, const struct collector_address *address)
 		return NULL;
 	c->dialect = dialect_for(e->config.version);
 	if (c->dialect->has_sets)
-		c->ntemplates = template_all(
-		    c->template, c->dialect->bit, &e->config.fields);
+		make_templates(e, c);
 	else
 		template_nf5(&c->template[0]);
 	c->templates_due = c->dialect->has_sets;
@@ -180,7 +210,7 @@ header_time(struct collector *c, uint64_t at_ns)
 	}
 	if (at_ns >= c->boot_ns && at_ns - c->boot_ns <= UPTIME_MAX_NS)
 		return at_ns;
-	if (m->records != 0)
+	if (m->flows != 0)
 		return m->latest_ns;
 	c->boot_ns = boot_time_for(c, at_ns, at_ns);
 	return at_ns;
@@ -191,7 +221,7 @@ static void
 send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 {
 	struct message *m = &c->message;
-	struct cargo cargo = { m->records, m->packets, m->octets };
+	struct cargo cargo = { m->flows, m->packets, m->octets };
 
 	if (message_empty(m))
 		return;
@@ -203,27 +233,102 @@ send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 	message_end(m);
 	c->sequence += c->dialect->advance(m);
 	c->stats.templates += m->templates;
-	if (m->records != 0)
+	if (m->flows != 0)
 		c->messages_since_templates++;
 	if (e->config.rate != 0)
 		c->pace -= 1;
-	transport_send(c->transport, m->w.base, wb_len(&m->w), &cargo);
+	if (transport_send(c->transport, m->w.base, wb_len(&m->w), &cargo) ==
+	    0) {
+		c->messages++;
+		c->octets += wb_len(&m->w);
+		c->records += m->flows;
+	}
 	begin_message(e, c);
 }
 
-/* Append all templates, in as many messages as that takes. */
+static void
+put_template(struct exporter *e, struct collector *c, const struct template *t)
+{
+	if (message_template(&c->message, t) == 0)
+		return;
+	send_message(e, c, e->now_ns);
+	message_template(&c->message, t);
+}
+
+static void
+put_option(struct exporter *e, struct collector *c, enum option_kind kind,
+    const struct option_record *o)
+{
+	if (message_option(&c->message, &c->option[kind], o) == 0)
+		return;
+	send_message(e, c, e->now_ns);
+	message_option(&c->message, &c->option[kind], o);
+}
+
+/* What options data of all kinds but the interfaces say now. */
+static void
+fill_option(const struct exporter *e, const struct collector *c,
+    struct option_record *o)
+{
+	const struct cargo *lost = &transport_stats(c->transport)->lost;
+	const struct cargo *unfit = &c->stats.unfit;
+	const struct cargo *early = &e->counts.lost;
+
+	*o = (struct option_record){
+		.domain = e->config.domain,
+		.metering_process = e->config.process_id,
+		.exporting_process = e->config.process_id,
+		.init_ns = e->init_ns,
+		.exported_messages = c->messages,
+		.exported_octets = c->octets,
+		.exported_records = c->records,
+		.ignored_packets = e->counts.ignored_packets,
+		.ignored_octets = e->counts.ignored_octets,
+		.not_sent_records =
+		    lost->records + unfit->records + early->records,
+		.not_sent_packets =
+		    lost->packets + unfit->packets + early->packets,
+		.not_sent_octets = lost->octets + unfit->octets + early->octets,
+	};
+	option_sampling(o, &e->config.sampling);
+}
+
+/* Append the options data behind these switches, EXPORT_ bits. */
+static void
+put_options(struct exporter *e, struct collector *c, unsigned switches)
+{
+	struct option_record o;
+
+	fill_option(e, c, &o);
+	for (unsigned kind = 0; kind < OPTION_KINDS; kind++) {
+		if (!(c->options & 1U << kind) ||
+		    !(kind_switch[kind] & switches) ||
+		    (kind == OPTION_IGNORED && !e->counted))
+			continue;
+		if (kind != OPTION_INTERFACE)
+			put_option(e, c, kind, &o);
+		for (size_t i = 0;
+		     kind == OPTION_INTERFACE && i < e->ninterfaces; i++)
+			put_option(e, c, kind, &e->interface[i]);
+	}
+}
+
+/*
+ * Append all templates and then what options data there is, in as many
+ * messages as that takes.
+ */
 static void
 put_templates(struct exporter *e, struct collector *c)
 {
 	c->templates_due = false;
 	c->templates_ns = e->now_ns;
 	c->messages_since_templates = 0;
-	for (unsigned i = 0; i < c->ntemplates; i++) {
-		if (message_template(&c->message, &c->template[i]) == 0)
-			continue;
-		send_message(e, c, e->now_ns);
-		message_template(&c->message, &c->template[i]);
-	}
+	for (unsigned i = 0; i < c->ntemplates; i++)
+		put_template(e, c, &c->template[i]);
+	for (unsigned kind = 0; kind < OPTION_KINDS; kind++)
+		if (c->options & 1U << kind)
+			put_template(e, c, &c->option[kind]);
+	put_options(e, c, EXPORT_ALL);
 }
 
 static bool
@@ -257,7 +362,7 @@ fit_boot_time(
 	boot_ns = boot_time_for(c, r->fwd.start_ns, r->fwd.end_ns);
 	if (boot_ns == c->boot_ns)
 		return true;
-	if (c->message.records != 0)
+	if (c->message.flows != 0)
 		send_message(e, c, e->now_ns);
 	c->message.boot_ns = c->boot_ns = boot_ns;
 	return !message_empty(&c->message);
@@ -344,6 +449,8 @@ exporter_add(struct exporter *e, const struct flow_record *r)
 			e->now_ns = r->ended_ns;
 		send_lingering(e);
 	}
+	if (e->init_ns == 0)
+		e->init_ns = split[0].fwd.start_ns;
 	for (size_t i = 0; i < e->ncollectors; i++)
 		for (unsigned j = 0; j < n; j++)
 			add_record(e, e->collector[i], &split[j]);
@@ -357,6 +464,58 @@ exporter_clock(struct exporter *e, uint64_t now_ns)
 		if (e->collector[i]->pending_ns > now_ns)
 			e->collector[i]->pending_ns = now_ns;
 	e->now_ns = now_ns;
+	if (e->init_ns == 0)
+		e->init_ns = now_ns;
+}
+
+void
+exporter_metering(struct exporter *e, const struct metering_counts *counts)
+{
+	e->counts = *counts;
+	e->counted = true;
+}
+
+int
+exporter_interfaces(
+    struct exporter *e, const struct exporter_interface *table, size_t n)
+{
+	struct option_record *copy = calloc(n + 1, sizeof(*copy));
+
+	if (copy == NULL)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		copy[i].ifindex = table[i].ifindex;
+		strlcpy(copy[i].interface_name, table[i].name,
+		    sizeof(copy[i].interface_name));
+		strlcpy(copy[i].interface_description, table[i].description,
+		    sizeof(copy[i].interface_description));
+	}
+	free(e->interface);
+	e->interface = copy;
+	e->ninterfaces = n;
+	return 0;
+}
+
+void
+exporter_finish(struct exporter *e)
+{
+	if (e->config.replay && e->counts.time_ns > e->now_ns)
+		e->now_ns = e->counts.time_ns;
+	if (e->init_ns == 0)
+		e->init_ns = e->now_ns;
+	for (size_t i = 0; i < e->ncollectors && e->now_ns != 0; i++) {
+		struct collector *c = e->collector[i];
+
+		if (!(e->config.options & EXPORT_STATISTICS) || !c->options)
+			continue;
+		/* Counted before: what flows wait are exported, too. */
+		send_message(e, c, e->now_ns);
+		if (c->templates_due)
+			put_templates(e, c);
+		else
+			put_options(e, c, EXPORT_STATISTICS);
+	}
+	exporter_flush(e);
 }
 
 void
@@ -479,7 +638,7 @@ exporter_stats(
 	*stats = c->stats;
 	stats->transport = *transport_stats(c->transport);
 	stats->waiting = stats->transport.queued;
-	stats->waiting.records += c->message.records;
+	stats->waiting.records += c->message.flows;
 	stats->waiting.packets += c->message.packets;
 	stats->waiting.octets += c->message.octets;
 }

@@ -17,8 +17,19 @@ struct flow_record; /* record.h */
 struct wake;        /* wake.h */
 struct exporter;
 
+/* Kinds of options data that can be sent (--options). */
+enum {
+	EXPORT_SAMPLING = 1,
+	EXPORT_INTERFACES = 2,
+	EXPORT_STATISTICS = 4,
+	EXPORT_EXPORTER = 8,
+	EXPORT_ALL = 15
+};
+
 struct exporter_config {
 	unsigned version;           /* 5, 9 or 10 */
+	unsigned options;           /* EXPORT_ bits; none in NetFlow v5 */
+	uint32_t process_id;        /* of the metering and exporting process */
 	uint32_t domain;            /* Observation Domain ID */
 	size_t mtu;                 /* octets of a datagram's payload */
 	uint32_t template_seconds;  /* refresh after this time; > 0 */
@@ -37,6 +48,19 @@ struct collector_stats {
 	struct cargo waiting; /* in the message being filled */
 	struct cargo unfit;   /* the format cannot tell: IPv6 in v5 */
 	struct transport_stats transport; /* sent, and lost */
+};
+
+/* What the Metering Process tells for the statistics. */
+struct metering_counts {
+	uint64_t ignored_packets, ignored_octets;
+	struct cargo lost; /* records that never came to be exported */
+	uint64_t time_ns;  /* of the newest packet */
+};
+
+/* A row of the interface table; strings are UTF-8. */
+struct exporter_interface {
+	uint32_t ifindex;
+	const char *name, *description;
 };
 
 /* Create an Exporting Process without collectors.  NULL with errno. */
@@ -70,6 +94,16 @@ void exporter_clock(struct exporter *, uint64_t now_ns);
  * that waited long enough and templates that are due.
  */
 void exporter_tick(struct exporter *, uint64_t mono_ns);
+
+/* Tell what statistics shall say from now on. */
+void exporter_metering(struct exporter *, const struct metering_counts *);
+
+/* Tell the interface table, which is copied.  0, or -1 with ENOMEM. */
+int exporter_interfaces(
+    struct exporter *, const struct exporter_interface *, size_t n);
+
+/* The end: send statistics for the last time, and all there is. */
+void exporter_finish(struct exporter *);
 
 /* Send all partly filled messages. */
 void exporter_flush(struct exporter *);

@@ -32,12 +32,21 @@ enum {
 	HAS_NANO = 1024
 };
 
+/*
+ * Rows of Options Templates have one of these for each kind they belong to,
+ * and so are in no other Template; their field is in a struct option_record.
+ */
+#define OF(kind) (UINT32_C(1) << (16 + OPTION_##kind))
+#define SCOPE (UINT32_C(1) << 31)
+#define STATISTICS (OF(EXPORTED) | OF(IGNORED))
+
 #define REVERSE_PEN 29305 /* RFC 5103 s6.1 */
 #define ENTERPRISE 0x8000U
 
 /* How a value is shown in JSON. */
 enum shape {
 	SHAPE_NUMBER,
+	SHAPE_TEXT,
 	SHAPE_V4,
 	SHAPE_V6,
 	SHAPE_MAC,
@@ -51,7 +60,7 @@ struct ie {
 	uint16_t id;      /* IANA Information Element number; 0: zeroes */
 	uint8_t len;      /* octets on the wire */
 	uint8_t dialects; /* DIALECT_ bits */
-	uint16_t has;     /* HAS_ bits, all needed */
+	uint32_t has;     /* HAS_ bits, all needed; or OF() and SCOPE */
 	uint8_t shape;    /* enum shape */
 	uint16_t off;     /* the field inside struct flow_record ... */
 	uint8_t size;     /* ... and its octets */
@@ -185,6 +194,9 @@ put_zero(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 
 #define AT(f)                                                                  \
 	offsetof(struct flow_record, f), sizeof(((struct flow_record *)0)->f)
+#define OPT(f)                                                                 \
+	offsetof(struct option_record, f),                                     \
+	    sizeof(((struct option_record *)0)->f)
 #define NF5 DIALECT_NF5
 #define NF9 DIALECT_NF9
 #define IPFIX DIALECT_IPFIX
@@ -236,6 +248,67 @@ static const struct ie ie_table[] = {
 { 155,  8, IPFIX, HAS_REVERSE | HAS_MICRO, SHAPE_MICRO,  AT(rev.end_ns),    put_us,     "reverseFlowEndMicroseconds" },
 { 156,  8, IPFIX, HAS_REVERSE | HAS_NANO,  SHAPE_NANO,   AT(rev.start_ns),  put_ns,     "reverseFlowStartNanoseconds" },
 { 157,  8, IPFIX, HAS_REVERSE | HAS_NANO,  SHAPE_NANO,   AT(rev.end_ns),    put_ns,     "reverseFlowEndNanoseconds" },
+
+/*
+ * Options Templates.  The scope of NetFlow v9 is of a type of its own (RFC
+ * 3954 s6.1): 1 is the system, 2 an interface.
+ */
+{   1,  4, NF9,   SCOPE | OF(SAMPLING) | OF(SAMPLER) | OF(EXPORTED), SHAPE_NUMBER, OPT(domain),
+    put_uint, "(system)" },
+{   2,  4, NF9,   SCOPE | OF(INTERFACE), SHAPE_NUMBER, OPT(ifindex),
+    put_uint, "(interface)" },
+{ 149,  4, IPFIX, SCOPE | OF(EXPORTER) | STATISTICS, SHAPE_NUMBER, OPT(domain),
+    put_uint, "observationDomainId" },
+{ 143,  4, IPFIX, SCOPE | STATISTICS, SHAPE_NUMBER, OPT(metering_process),
+    put_uint, "meteringProcessId" },
+{ 144,  4, IPFIX, SCOPE | OF(NOT_SENT), SHAPE_NUMBER, OPT(exporting_process),
+    put_uint, "exportingProcessId" },
+{ 302,  8, IPFIX, SCOPE | OF(SAMPLING), SHAPE_NUMBER, OPT(selector),
+    put_uint, "selectorId" },
+{  10,  4, IPFIX, SCOPE | OF(INTERFACE), SHAPE_NUMBER, OPT(ifindex),
+    put_uint, "ingressInterface" },
+{ 304,  2, IPFIX, OF(SAMPLING), SHAPE_NUMBER, OPT(selector_algorithm),
+    put_uint, "selectorAlgorithm" },
+{ 305,  4, IPFIX, OF(SAMPLING), SHAPE_NUMBER, OPT(interval),
+    put_uint, "samplingPacketInterval" },
+{ 306,  4, IPFIX, OF(SAMPLING), SHAPE_NUMBER, OPT(spacing),
+    put_uint, "samplingPacketSpace" },
+{  34,  4, BOTH,  OF(SAMPLING), SHAPE_NUMBER, OPT(one_in),
+    put_uint, "samplingInterval" },
+{  35,  1, BOTH,  OF(SAMPLING), SHAPE_NUMBER, OPT(sampling_algorithm),
+    put_uint, "samplingAlgorithm" },
+{  48,  1, NF9,   OF(SAMPLER), SHAPE_NUMBER, OPT(selector),
+    put_uint, "samplerId" },
+{  49,  1, NF9,   OF(SAMPLER), SHAPE_NUMBER, OPT(sampling_algorithm),
+    put_uint, "samplerMode" },
+{  50,  4, NF9,   OF(SAMPLER), SHAPE_NUMBER, OPT(one_in),
+    put_uint, "samplerRandomInterval" },
+{  82, 16, BOTH,  OF(INTERFACE), SHAPE_TEXT, OPT(interface_name),
+    put_raw, "interfaceName" },
+{  83, 64, BOTH,  OF(INTERFACE), SHAPE_TEXT, OPT(interface_description),
+    put_raw, "interfaceDescription" },
+{ 143,  4, IPFIX, OF(EXPORTER), SHAPE_NUMBER, OPT(metering_process),
+    put_uint, "meteringProcessId" },
+{ 144,  4, IPFIX, OF(EXPORTER), SHAPE_NUMBER, OPT(exporting_process),
+    put_uint, "exportingProcessId" },
+{ 160,  8, IPFIX, OF(EXPORTER), SHAPE_MILLI, OPT(init_ns),
+    put_ms, "systemInitTimeMilliseconds" },
+{  41,  8, BOTH,  OF(EXPORTED), SHAPE_NUMBER, OPT(exported_messages),
+    put_uint, "exportedMessageTotalCount" },
+{  42,  8, BOTH,  OF(EXPORTED), SHAPE_NUMBER, OPT(exported_records),
+    put_uint, "exportedFlowRecordTotalCount" },
+{  40,  8, BOTH,  OF(EXPORTED), SHAPE_NUMBER, OPT(exported_octets),
+    put_uint, "exportedOctetTotalCount" },
+{ 164,  8, IPFIX, OF(IGNORED), SHAPE_NUMBER, OPT(ignored_packets),
+    put_uint, "ignoredPacketTotalCount" },
+{ 165,  8, IPFIX, OF(IGNORED), SHAPE_NUMBER, OPT(ignored_octets),
+    put_uint, "ignoredOctetTotalCount" },
+{ 166,  8, IPFIX, OF(NOT_SENT), SHAPE_NUMBER, OPT(not_sent_records),
+    put_uint, "notSentFlowTotalCount" },
+{ 167,  8, IPFIX, OF(NOT_SENT), SHAPE_NUMBER, OPT(not_sent_packets),
+    put_uint, "notSentPacketTotalCount" },
+{ 168,  8, IPFIX, OF(NOT_SENT), SHAPE_NUMBER, OPT(not_sent_octets),
+    put_uint, "notSentOctetTotalCount" },
 };
 
 /* The record of NetFlow v5, field by field. */
@@ -324,6 +397,43 @@ template_all(
 	return n;
 }
 
+bool
+template_option(struct template *t, enum option_kind kind, enum dialect_bit bit)
+{
+	uint32_t of = UINT32_C(1) << (16 + kind);
+
+	template_begin(t, (uint16_t)(512 + kind));
+	t->template_len = 6; /* one more count */
+	for (size_t row = 0; row < ROWS(ie_table); row++) {
+		const struct ie *ie = &ie_table[row];
+
+		if (!(ie->dialects & bit) || !(ie->has & of))
+			continue;
+		template_row(t, ie);
+		if (ie->has & SCOPE)
+			t->nscope++;
+	}
+	return t->nfields > t->nscope;
+}
+
+void
+option_sampling(struct option_record *o, const struct sampling *s)
+{
+	/* RFC 5477 s8.2.1: count-based, uniform probabilistic, CRC. */
+	static const uint16_t algorithm[] = {
+		[SAMPLING_SYSTEMATIC] = 1,
+		[SAMPLING_RANDOM] = 4,
+		[SAMPLING_HASH] = 8,
+	};
+
+	o->selector = 1;
+	o->selector_algorithm = algorithm[s->mode];
+	o->sampling_algorithm = s->mode == SAMPLING_SYSTEMATIC ? 1 : 2;
+	o->one_in = s->interval;
+	o->interval = 1;
+	o->spacing = s->interval - 1;
+}
+
 void
 template_nf5(struct template *t)
 {
@@ -341,11 +451,25 @@ template_flavour(const struct flow_record *r)
 	       (r->biflow && r->rev.packets != 0 ? FLAVOUR_REVERSE : 0U);
 }
 
+/* How many fields there are, and of an Options Template how many are scope. */
+static void
+put_counts(const struct template *t, enum dialect_bit bit, struct wbuf *w)
+{
+	if (t->nscope != 0 && bit == DIALECT_NF9) { /* octets; scope first */
+		wb_u16(w, (uint16_t)(t->nscope * 4));
+		wb_u16(w, (uint16_t)((t->nfields - t->nscope) * 4));
+		return;
+	}
+	wb_u16(w, t->nfields);
+	if (t->nscope != 0)
+		wb_u16(w, t->nscope);
+}
+
 void
-template_put(const struct template *t, struct wbuf *w)
+template_put(const struct template *t, enum dialect_bit bit, struct wbuf *w)
 {
 	wb_u16(w, t->id);
-	wb_u16(w, t->nfields);
+	put_counts(t, bit, w);
 	for (unsigned i = 0; i < t->nfields; i++) {
 		const struct ie *ie = t->field[i];
 		bool enterprise = is_enterprise(ie);
@@ -358,12 +482,12 @@ template_put(const struct template *t, struct wbuf *w)
 }
 
 void
-record_put(const struct template *t, struct wbuf *w,
-    const struct flow_record *r, uint64_t boot_ns)
+record_put(const struct template *t, struct wbuf *w, const void *record,
+    uint64_t boot_ns)
 {
 	/* One check for the whole record: its length is its fields' sum. */
 	uint8_t *at = wb_take(w, t->record_len);
-	const uint8_t *base = (const uint8_t *)r;
+	const uint8_t *base = record;
 
 	if (at == NULL)
 		return;

@@ -41,6 +41,7 @@ struct template
 {
 	uint16_t id;
 	uint16_t nfields;
+	uint16_t nscope;       /* that are scope; 0 = no Options Template */
 	uint16_t template_len; /* octets of the Template Record */
 	uint16_t record_len;   /* octets of a Data Record */
 	const struct ie *field[TEMPLATE_FIELDS_MAX];
@@ -66,21 +67,64 @@ enum {
 unsigned template_all(
     struct template *, enum dialect_bit, const struct field_choice *);
 
+/*
+ * What Options Data Records tell (RFC 7011 s3.4.2, s4).  The Template ID is
+ * 512 plus the kind.
+ */
+enum option_kind {
+	OPTION_SAMPLING,  /* how packets were selected */
+	OPTION_SAMPLER,   /* the same, as NetFlow v9 collectors also expect */
+	OPTION_INTERFACE, /* an ifIndex and its name */
+	OPTION_EXPORTER,  /* process identifiers, time of start */
+	OPTION_EXPORTED,  /* s4.1: messages, octets, records */
+	OPTION_IGNORED,   /* s4.2: packets not metered */
+	OPTION_NOT_SENT,  /* s4.3: records that did not leave */
+	OPTION_KINDS
+};
+
+/* What an Options Data Record is made from; each kind has its part. */
+struct option_record {
+	uint32_t domain, metering_process, exporting_process;
+	uint32_t interval, spacing; /* packets taken, packets left out */
+	uint32_t one_in;            /* the same as one in so many */
+	uint32_t ifindex;
+	uint16_t selector_algorithm; /* of the registry of RFC 5477 */
+	uint8_t selector, sampling_algorithm;
+	char interface_name[16], interface_description[64];
+	uint64_t init_ns;
+	uint64_t exported_messages, exported_octets, exported_records;
+	uint64_t ignored_packets, ignored_octets;
+	uint64_t not_sent_records, not_sent_packets, not_sent_octets;
+};
+
+/* Fill how packets were selected, as each format says it. */
+void option_sampling(struct option_record *, const struct sampling *);
+
+/*
+ * Fill the Options Template of a kind.  Returns whether the dialect has that
+ * kind.
+ */
+bool template_option(struct template *, enum option_kind, enum dialect_bit);
+
 /* Fill the fixed record layout of NetFlow v5, 48 octets. */
 void template_nf5(struct template *);
 
 /* The index of the template that fits the record. */
 unsigned template_flavour(const struct flow_record *);
 
-/* Append a Template Record: RFC 7011 s3.4.1, RFC 3954 s5.2. */
-void template_put(const struct template *, struct wbuf *);
+/*
+ * Append a Template Record (RFC 7011 s3.4.1, RFC 3954 s5.2) or an Options
+ * Template Record (RFC 7011 s3.4.2, RFC 3954 s6.1).
+ */
+void template_put(const struct template *, enum dialect_bit, struct wbuf *);
 
 /*
- * Append the Data Record of a flow as record_split made it.  boot_ns is what
- * relative times are counted from (v5 and v9).
+ * Append the Data Record of a flow as record_split made it or, of an Options
+ * Template, of a struct option_record.  boot_ns is what relative times are
+ * counted from (v5 and v9).
  */
-void record_put(const struct template *, struct wbuf *,
-    const struct flow_record *, uint64_t boot_ns);
+void record_put(const struct template *, struct wbuf *, const void *record,
+    uint64_t boot_ns);
 
 /*
  * Write a record as record_split made it as one line of JSON with IANA

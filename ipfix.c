@@ -30,5 +30,6 @@ const struct dialect dialect_ipfix = { .name = "IPFIX",
 	.header_len = 16,
 	.has_sets = true,
 	.template_set = 2, /* RFC 7011 s3.3.2 */
+	.options_set = 3,
 	.advance = advance,
 	.header = header };

@@ -33,7 +33,7 @@ message_begin(struct message *m, const struct dialect *d, size_t size)
 	/* Every Set ends aligned, so padding always fits. */
 	m->w = wb_init(m->buf, size / SET_ALIGN * SET_ALIGN);
 	wb_zero(&m->w, d->header_len);
-	m->records = m->templates = 0;
+	m->records = m->flows = m->templates = 0;
 	m->packets = m->octets = 0;
 	m->latest_ns = 0;
 	m->set_at = 0;
@@ -88,10 +88,24 @@ reserve(struct message *m, uint16_t id, size_t len)
 int
 message_template(struct message *m, const struct template *t)
 {
-	if (reserve(m, m->dialect->template_set, t->template_len) == -1)
+	const struct dialect *d = m->dialect;
+	uint16_t set = t->nscope == 0 ? d->template_set : d->options_set;
+
+	if (reserve(m, set, t->template_len) == -1)
 		return -1;
-	template_put(t, &m->w);
+	template_put(t, d->bit, &m->w);
 	m->templates++;
+	return 0;
+}
+
+int
+message_option(
+    struct message *m, const struct template *t, const struct option_record *o)
+{
+	if (reserve(m, t->id, t->record_len) == -1)
+		return -1;
+	record_put(t, &m->w, o, m->boot_ns);
+	m->records++;
 	return 0;
 }
 
@@ -107,6 +121,7 @@ message_record(
 		return -1;
 	record_put(t, &m->w, r, m->boot_ns);
 	m->records++;
+	m->flows++;
 	m->packets += r->fwd.packets + (r->biflow ? r->rev.packets : 0);
 	m->octets += r->fwd.octets + (r->biflow ? r->rev.octets : 0);
 	if (r->fwd.end_ns > m->latest_ns)

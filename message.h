@@ -29,6 +29,7 @@ struct dialect {
 	uint16_t header_len;
 	bool has_sets;         /* Templates, and Sets around records */
 	uint16_t template_set; /* Set ID of a Template Set */
+	uint16_t options_set;  /* ... of an Options Template Set */
 	uint16_t records_max;  /* in one message; 0 = as many as fit */
 	bool relative_times;   /* counted from boot_ns, in 32 bits of ms */
 	/* How far a finished message moves the sequence number. */
@@ -51,7 +52,8 @@ struct message {
 	uint64_t boot_ns;         /* origin of sysUptime; whole milliseconds */
 	uint64_t time_ns;         /* when it leaves */
 	uint64_t latest_ns;       /* newest flow end in it */
-	uint32_t records;         /* Data Records in it */
+	uint32_t records;         /* Data Records in it ... */
+	uint32_t flows;           /* ... that are Flow Records */
 	uint32_t templates;       /* Template Records in it */
 	uint64_t packets, octets; /* that its Data Records account for */
 	size_t set_at;            /* where the open Set starts; 0 = none */
@@ -65,10 +67,16 @@ void message_begin(struct message *, const struct dialect *, size_t size);
 /* Whether there is nothing in it yet. */
 bool message_empty(const struct message *);
 
-/* Append a Template Record.  0, or -1 if it does not fit (nothing changed). */
+/* Append a Template or Options Template Record.  0, or -1 if it does not fit
+ * (nothing changed). */
 int message_template(struct message *, const struct template *);
 
-/* Append a Data Record.  0, or -1 if it does not fit (nothing changed). */
+/* Append an Options Data Record.  As message_record. */
+int message_option(
+    struct message *, const struct template *, const struct option_record *);
+
+/* Append the Data Record of a flow.  0, or -1 if it does not fit (nothing
+ * changed). */
 int message_record(
     struct message *, const struct template *, const struct flow_record *);
 

@@ -41,6 +41,7 @@ const struct dialect dialect_netflow9 = { .name = "NetFlow v9",
 	.header_len = 20,
 	.has_sets = true,
 	.template_set = 0, /* RFC 3954 s5.2 */
+	.options_set = 1,  /* s6.1 */
 	.relative_times = true,
 	.advance = advance,
 	.header = header };

@@ -30,6 +30,11 @@ struct probe {
 	bool stopping;             /* export what there is, then leave */
 	bool abandon;              /* leave without exporting */
 
+	/* For the statistics that are exported. */
+	struct meter_call count;
+	bool counting;       /* they are being asked for */
+	uint64_t counted_ns; /* monotonic: when they last were */
+
 	/* The one question to the meters, and who asked it. */
 	struct meter_call call;
 	const struct control_request *asker;

@@ -461,16 +461,6 @@ put_list(struct sheet *s, const struct listing *l, size_t n, const void *from)
 		list_text(s, l, n, from);
 }
 
-static uint64_t
-ignored_packets(const struct capture_stats *c)
-{
-	uint64_t sum = c->gathering_off;
-
-	for (int i = DECODE_OK + 1; i < DECODE_STATUSES; i++)
-		sum += c->discard[i];
-	return sum;
-}
-
 /*
  * Add both sides up.  What active flows hold is what came into the cache less
  * what left it; a cache that has no flow cannot hold packets, so any left
@@ -483,7 +473,7 @@ balance(const struct meter_stats *m)
 	struct account a = {
 		.received = m->capture.frames,
 		.in_records = t->ended_packets,
-		.ignored = ignored_packets(&m->capture) + m->sampled_out,
+		.ignored = capture_ignored(&m->capture) + m->sampled_out,
 		.deleted = t->deleted_packets,
 	};
 
@@ -729,7 +719,7 @@ get_source(struct item *item, size_t i, const void *from)
 	item->source.ifindex = src->ifindex;
 	item->source.frames = c->frames;
 	item->source.packets = c->packets;
-	item->source.ignored = ignored_packets(c);
+	item->source.ignored = capture_ignored(c);
 	item->source.kernel_drops = c->kernel_drops;
 	item->source.interface_drops = c->interface_drops;
 	item->source.reopened = c->reopened;

@@ -34,6 +34,7 @@
 #define SETTLE_NS (30 * NS_PER_S) /* a replay waits so long for names */
 #define HURRY_NS (3 * NS_PER_S)   /* after a stop the pace is lifted */
 #define PENDING_NS (1 * NS_PER_S) /* the last datagrams wait so long */
+#define COUNT_NS (5 * NS_PER_S)   /* how old exported statistics may be */
 #define PROGRESS_NS (NS_PER_S / 4)
 #define PROGRESS_WIDTH 40
 
@@ -106,6 +107,7 @@ open_exporter(struct probe *p)
 	}
 	cfg->exporter.replay = cfg->replay;
 	cfg->exporter.wake = &p->wake;
+	cfg->exporter.process_id = cfg->replay ? 1 : (uint32_t)getpid();
 	p->exporter = exporter_new(&cfg->exporter);
 	if (p->exporter == NULL)
 		return -1;
@@ -345,6 +347,54 @@ check_output(struct probe *p, int *result)
 	p->stopping = p->abandon = true;
 }
 
+/* Tell the exporter what its statistics are made from, and the interfaces. */
+static void
+tell_exporter(struct probe *p)
+{
+	const struct meter_call *count = &p->count;
+	struct exporter_interface table[METER_SOURCES_MAX];
+	const struct metering_counts counts = {
+		.ignored_packets = capture_ignored(&count->stats.capture) +
+				   count->stats.sampled_out,
+		.ignored_octets = count->stats.capture.ignored_octets +
+				  count->stats.sampled_out_octets,
+		.lost = { count->stats.ring_lost_records,
+		    count->stats.ring_lost_packets,
+		    count->stats.ring_lost_octets },
+		.time_ns = count->stats.time_ns,
+	};
+	size_t n = 0;
+
+	exporter_metering(p->exporter, &counts);
+	for (size_t i = 0; i < count->nsources; i++) {
+		const struct meter_source *s = &count->source[i];
+
+		if (s->live && s->ifindex != 0)
+			table[n++] = (struct exporter_interface){ s->ifindex,
+				s->name, s->name };
+	}
+	if (exporter_interfaces(p->exporter, table, n) == -1)
+		log_warn("interface table: %s", strerror(errno));
+}
+
+/* Live: ask the meter for its counters now and then. */
+static void
+count(struct probe *p, uint64_t mono_ns)
+{
+	if (p->exporter == NULL || p->config.replay)
+		return;
+	if (p->counting && meters_answered(p->meters)) {
+		p->counting = false;
+		tell_exporter(p);
+	}
+	if (p->counting || mono_ns - p->counted_ns < COUNT_NS ||
+	    !meters_answered(p->meters))
+		return;
+	p->count.op = METER_STATS;
+	p->counted_ns = mono_ns;
+	p->counting = meters_ask(p->meters, &p->count) == 0;
+}
+
 /* The loop --------------------------------------------------------------- */
 
 #define POLL_MAX (1 + CONTROL_CLIENTS_MAX + 1 + CONFIG_COLLECTORS_MAX)
@@ -441,6 +491,7 @@ run(struct probe *p)
 		if (p->exporter != NULL && !p->config.replay)
 			exporter_clock(p->exporter, clock_ns(CLOCK_REALTIME));
 		serve_signals(p);
+		count(p, mono_ns);
 		if (p->control != NULL)
 			control_serve(p->control, pfd + 1, ncontrol, mono_ns);
 		if (fetch(p, mono_ns) > 0 && unseen_ns == 0)
@@ -489,7 +540,9 @@ finish_export(struct probe *p)
 	struct pollfd pfd[POLL_MAX];
 	int result = EXIT_SUCCESS;
 
-	exporter_flush(p->exporter);
+	p->count = p->call;
+	tell_exporter(p);
+	exporter_finish(p->exporter);
 	while (exporter_pending(p->exporter) && mono_ns < end_ns) {
 		sleep_until(p, pfd, TURN_MS);
 		mono_ns = clock_ns(CLOCK_MONOTONIC);
@@ -525,8 +578,8 @@ static int
 finish(struct probe *p, int result)
 {
 	result |= meters_join(p->meters);
-	result |= p->exporter != NULL ? finish_export(p) : finish_print(p);
 	meters_final_stats(p->meters, &p->call);
+	result |= p->exporter != NULL ? finish_export(p) : finish_print(p);
 	if (p->config.foreground && !p->config.quiet)
 		report_statistics(stderr, false, &p->call, p->exporter,
 		    clock_ns(CLOCK_MONOTONIC) - p->started_ns);

@@ -18,6 +18,12 @@ WIDTHS = {1: (4, 8), 2: (4, 8), 4: (1,), 5: (1,), 6: (1, 2), 7: (2,),
     27: (16,), 28: (16,), 32: (2,), 56: (6,), 58: (2,), 60: (1,), 61: (1,),
     80: (6,), 136: (1,), 139: (2,), 152: (8,), 153: (8,), 150: (4,), 151: (4,), 154: (8,), 155: (8,), 156: (8,),
     157: (8,), 239: (1,)}
+# Of options: octets, None for text.  Of a v9 scope, its type: octets.
+OPTIONS = {34: (4,), 35: (1,), 40: (8,), 41: (8,), 42: (8,), 48: (1,),
+    49: (1,), 50: (4,), 82: None, 83: None, 143: (4,), 144: (4,), 149: (4,),
+    160: (8,), 164: (8,), 165: (8,), 166: (8,), 167: (8,), 168: (8,),
+    302: (8,), 304: (2,), 305: (4,), 306: (4,), 10: (4,)}
+V9_SCOPES = {1: (4,), 2: (4,)}
 REVERSE = 29305  # RFC 5103 s6.1: the elements of the reverse direction
 
 # RFC 7011 s6.1.7 to s6.1.10: octets on the wire to nanoseconds since 1970.
@@ -129,9 +135,13 @@ class Session:
         self.errors, self.records = [], []
         self.v5_sampling = v5_sampling  # what each header shall say
         self.templates = {}   # (domain, id): [(element, length)]
+        self.scopes = {}      # (domain, id): how many of them are scope
+        self.options = []     # Options Data Records: {element: value}
         self.next = {}        # domain: sequence number to come
         self.messages = 0
         self.template_records = 0
+        self.options_template_records = 0
+        self.option_at = []   # (template id, number of the message) of each
         self.first_sequence = None
         self.longest = 0      # octets of the longest datagram
         self.versions = set()
@@ -215,9 +225,10 @@ class Session:
             "!HHIII", d)
         self.rule(length == len(d), "length %d of %d" % (length, len(d)))
         self.ipfix_message = True
-        before = len(self.records)
+        before = len(self.records) + len(self.options)
         self.sets(d, 16, domain, 2, 3)
-        self.sequence(domain, sequence, len(self.records) - before)
+        self.sequence(domain, sequence, len(self.records) + len(self.options) -
+            before)
 
     def sets(self, d, at, domain, template_set, options_set):
         """All sets of a message; returns how many records they hold."""
@@ -238,7 +249,7 @@ class Session:
                 seen += self.data(body, domain, set_id)
             else:
                 self.rule(set_id == options_set, "set id %d" % set_id)
-                self.rule(False, "options are not expected yet")
+                seen += self.options_templates_of(body, domain)
         return seen
 
     def template_records_of(self, body, domain):
@@ -258,6 +269,54 @@ class Session:
         self.template_records += seen
         self.template_at.append(self.messages)
         return seen
+
+    def options_templates_of(self, body, domain):
+        """RFC 3954 s6.1 counts octets, RFC 7011 s3.4.2.2 counts fields."""
+        at = seen = 0
+        while len(body) - at >= 6:
+            template_id, first, second = struct.unpack_from("!HHH", body, at)
+            at += 6
+            if self.ipfix_message:
+                fields, scopes = first, second
+            else:
+                self.rule(first % 4 == 0 and second % 4 == 0,
+                    "scope of %d octets, options of %d" % (first, second))
+                fields, scopes = (first + second) // 4, first // 4
+            self.rule(template_id >= 256, "template id %d" % template_id)
+            self.rule(0 < scopes < fields, "%d scopes of %d fields" % (scopes,
+                fields))
+            layout = [struct.unpack_from("!HH", body, at + 4 * i)
+                for i in range(fields)]
+            at += 4 * fields
+            for i, (element, length) in enumerate(layout):
+                v9_scope = i < scopes and not self.ipfix_message
+                known = (V9_SCOPES if v9_scope else OPTIONS).get(element, ())
+                self.rule(known is None or length in known,
+                    "option element %d of %d octets" % (element, length))
+                if v9_scope:
+                    layout[i] = ("scope %d" % element, length)
+            key = domain, template_id
+            known = self.templates.setdefault(key, layout)
+            self.rule(known == layout and self.scopes.setdefault(key, scopes)
+                == scopes, "template %d changed" % template_id)
+            seen += 1
+        self.rule(len(body) - at < 4 and not any(body[at:]),
+            "padding of an options template")
+        self.options_template_records += seen
+        return seen
+
+    def option(self, key, layout, octets):
+        values, at = {}, 0
+        for element, length in layout:
+            value = octets[at:at + length]
+            at += length
+            values[element] = int.from_bytes(value, "big")
+            if OPTIONS.get(element, ()) is None:
+                text = value.rstrip(b"\0")
+                self.rule(text and b"\0" not in text, "text %r" % value)
+                values[element] = text.decode("utf-8")
+        self.options.append(values)
+        self.option_at.append((key[1], self.messages))
 
     def layout(self, body, at, fields):
         """Field Specifiers, RFC 7011 s3.2: the (element, length) of each."""
@@ -286,6 +345,10 @@ class Session:
         self.rule(rest < 4 and not any(body[len(body) - rest:]),
             "padding of %d octets, or not zero" % rest)
         for i in range(count):
+            if (domain, template_id) in self.scopes:
+                self.option((domain, template_id), layout,
+                    body[i * size:(i + 1) * size])
+                continue
             self.template_of[len(self.records)] = template_id
             self.record(layout, body[i * size:(i + 1) * size])
         return count

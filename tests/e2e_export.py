@@ -3,7 +3,7 @@
 """
 e2e_export.py - what an Exporting Process can say beyond plain flows, read by
 an independent decoder (collect.py): biflows, units of
-time, sampling.
+time, sampling, options data.
 """
 import decimal
 import json
@@ -244,9 +244,102 @@ def sampled_by_content():
     equal("hash: the hop limit does not matter", runs[0].out, runs[1].out)
 
 
+# ---- options data -------------------------------------------------------
+
+def only(session, element):
+    """The Options Data Records that have an element."""
+    return [o for o in session.options if element in o]
+
+
+def options_of_sampling():
+    packets = many_packets()[:2000]
+    for given, rate, how, algorithm in (("1", 1, 1, 1), ("100", 100, 1, 1),
+            ("random:20000", 20000, 2, 4), ("hash:7", 7, 2, 8)):
+        for version in ("9", "10"):
+            _, session = stream(packets, "-s", given, "--options", "all",
+                version=version)
+            said = "v%s -s %s: " % (version, given)
+            seen = only(session, 34)
+            check(said + "34 and 35", seen and all((o[34], o[35]) ==
+                (rate, how) for o in seen), seen)
+            if version == "9":
+                seen = only(session, 50)
+                check(said + "48, 49 and 50", seen and all((o[48], o[49],
+                    o[50], o["scope 1"]) == (1, how, rate, 0) for o in seen),
+                    seen)
+            else:
+                check(said + "304, 305 and 306", all((o[302], o[304], o[305],
+                    o[306]) == (1, algorithm, 1, rate - 1) for o in seen),
+                    seen)
+
+
+def options_of_statistics():
+    packets = many_packets()[:3000] + [(at(9), eth(b"x" * 46, 0x88cc)),
+        (at(9.1), eth(b"x" * 86, 0x88cc))]
+    for version in ("9", "10"):
+        with Collector() as collector:
+            probe("-v", version, "-n", collector.name, "-r", "-",
+                "--domain", "77", "--options", "all", "-s", "2", "-t", "active=300ms", "-t", "expint=0", stdin=pcap(packets))
+        session = collector.decoded()
+        said = "v%s: " % version
+        equal(said + "no rule is broken", session.errors[:3], [])
+        last = only(session, 42)[-1]
+        sent = collector.datagrams[:-1]
+        equal(said + "at the end, messages, octets and records before it",
+            (last[41], last[40], last[42]), (len(sent), sum(map(len, sent)),
+            len(session.records)))
+        if version == "9":
+            continue
+        ignored = only(session, 164)
+        taken = sum(r.packets for r in session.records)
+        octets = sum(r.octets for r in session.records)
+        whole = sum(len(f) - 14 for _, f in packets[:-2])
+        equal(said + "what was ignored or left out", [(o[149], o[164], o[165])
+            for o in ignored], [(77, 3002 - taken, whole - octets + 60 + 100)])
+        equal(said + "nothing was lost", {(o[166], o[167], o[168])
+            for o in only(session, 166)}, {(0, 0, 0)})
+        start = only(session, 160)
+        check(said + "it began with the first flow", start and all(o[160] ==
+            at(0) // 10**6 for o in start), start)
+
+
+def options_can_be_chosen():
+    kinds = {"sampling": {34}, "statistics": {42}, "exporter": {160}}
+    for version in ("9", "10"):
+        for given in ("none", "sampling", "statistics", "exporter",
+                "interfaces", "sampling,statistics"):
+            _, session = stream(many_packets()[:100], "--options", given,
+                version=version)
+            for kind, elements in kinds.items():
+                wanted = kind in given and (kind, version) != ("exporter", "9")
+                equal("v%s --options %s: %s" % (version, given, kind),
+                    any(elements <= set(o) for o in session.options), wanted)
+
+
+def options_come_with_templates():
+    packets = [(at(n), eth(ip4(A, B, 17, udp(n, 53)))) for n in range(200)]
+    for version in ("9", "10"):
+        _, session = stream(packets, "--template-refresh", "30",
+            "--options", "all", version=version)
+        rates = [m for (_, m), o in zip(session.option_at, session.options)
+            if 34 in o]
+        check("v%s: sampling is told again with templates" % version,
+            len(rates) > 4 and set(rates) <= set(session.template_at),
+            (rates, session.template_at))
+        for mtu in (256, 300, 512):
+            _, session = stream(packets, "--mtu", mtu, "--options", "all",
+                version=version)
+            equal("v%s --mtu %d: all records" % (version, mtu),
+                len(session.records), 200)
+            check("v%s --mtu %d: no datagram is longer" % (version, mtu),
+                session.longest <= mtu, session.longest)
+
+
 if __name__ == "__main__":
     e2e.main([biflow_is_one_record, biflow_by_class_of_service,
         biflow_of_one_direction, biflow_goes_on_after_the_active_timeout,
         real_captures_as_biflows, time_units,
         time_units_past_the_ends_of_eras, sampled, sampled_headers_of_v5,
-        sampled_fragments, sampled_by_content])
+        sampled_fragments, sampled_by_content, options_of_sampling,
+        options_of_statistics, options_can_be_chosen,
+        options_come_with_templates])

@@ -151,7 +151,7 @@ shape_of(const struct template *t)
 	struct wbuf w = wb_init(octets, sizeof(octets));
 	struct rbuf r;
 
-	template_put(t, &w);
+	template_put(t, DIALECT_IPFIX, &w);
 	ck_assert(!w.full);
 	r = rb_init(octets, wb_len(&w));
 	return shape_read(&r);

@@ -732,6 +732,33 @@ UNIT(sampling_is_a_number_with_or_without_a_mode)
 }
 END_TEST
 
+UNIT(options_data_are_chosen_by_name_or_version)
+{
+	static const struct refusal refused[] = {
+		{ "-r x --options every", "is not known; give sampling" },
+		{ "-r x --options ''", "give sampling, interfaces" },
+		{ "-r x --options sampling,", "\"\" is not known" },
+		{ "-r x --options samplingsamplingsampling", "is not known" },
+	};
+
+	accept_line("-r x");
+	ck_assert_uint_eq(cfg.exporter.options, 0);
+	accept_line("-r x -v 9");
+	ck_assert_uint_eq(cfg.exporter.options, EXPORT_ALL);
+	accept_line("-r x --options all");
+	ck_assert_uint_eq(cfg.exporter.options, EXPORT_ALL);
+	accept_line("-r x --options none");
+	ck_assert_uint_eq(cfg.exporter.options, 0);
+	accept_line("-r x --options statistics,sampling");
+	ck_assert_uint_eq(
+	    cfg.exporter.options, EXPORT_STATISTICS | EXPORT_SAMPLING);
+	accept_line("-r x --options interfaces,exporter");
+	ck_assert_uint_eq(
+	    cfg.exporter.options, EXPORT_INTERFACES | EXPORT_EXPORTER);
+	REFUSE_ALL(refused);
+}
+END_TEST
+
 UNIT(biflow_needs_ipfix)
 {
 	accept_line("-r x -n h:1 -b");
@@ -986,6 +1013,7 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     more_collectors_than_fit_are_refused, a_host_name_fits_or_is_refused,
     export_versions_are_taken, export_numbers_are_taken,
     bad_export_options_are_refused, biflow_needs_ipfix,
+    options_data_are_chosen_by_name_or_version,
     sampling_is_a_number_with_or_without_a_mode,
     units_of_time_are_softflowd_s_and_need_ipfix, what_is_always_so_is_accepted,
     what_later_releases_add_is_refused_by_name, running_options_are_taken,
