@@ -932,7 +932,7 @@ set_options(struct parse *p, const char *value)
 		{ "all", EXPORT_ALL, false }, { "none", 0, false },
 		{ NULL, 0, false } };
 	unsigned options = 0;
-	uint32_t kind;
+	uint32_t kind = 0;
 
 	for (size_t len;; value += len + 1) {
 		char word[16] = "";

@@ -156,8 +156,8 @@ read_transport(struct rbuf *r, struct packet *p)
 		break;
 	}
 	if (p->protocol == PROTOCOL_TCP) {
-		p->content ^= rb_u32(r); /* sequence number */
-		p->content += rb_u32(r); /* acknowledgement */
+		p->content ^= rb_u32(r);           /* sequence number */
+		p->content += rb_u32(r);           /* acknowledgement */
 		p->tcp_flags = rb_u16(r) & 0x0fff; /* less the data offset */
 	} else if (p->protocol == PROTOCOL_UDP) {
 		note_content(p, r); /* length and checksum */

@@ -55,7 +55,7 @@ struct packet {
 	uint32_t fragment_id;
 	uint32_t content; /* varies from packet to packet, not from hop to hop:
 			     identification, TCP sequence, checksums */
-	uint32_t ifindex;            /* where it was seen; 0 = unknown */
+	uint32_t ifindex; /* where it was seen; 0 = unknown */
 	uint16_t src_port, dst_port; /* host order; ICMP: 0, type*256+code */
 	uint16_t tcp_flags;
 	uint16_t vlan;      /* outermost VLAN identifier; 0 if untagged */

@@ -40,9 +40,9 @@ struct meter_stats {
 	struct flowtrack_stats track;
 	uint64_t fragments;          /* later fragments accounted */
 	uint64_t fragments_orphaned; /* ... whose first was not seen */
-	uint64_t sampled_out; /* packets that sampling left out */
+	uint64_t sampled_out;        /* packets that sampling left out */
 	uint64_t sampled_out_octets;
-	uint64_t ring_lost_records;  /* did not fit into the ring */
+	uint64_t ring_lost_records; /* did not fit into the ring */
 	uint64_t ring_lost_packets;
 	uint64_t ring_lost_octets;
 	uint32_t timeout_ms[TIMEOUTS];

@@ -32,7 +32,7 @@ static uint32_t
 draw(uint32_t below)
 {
 	state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
-	return (uint32_t)(state >> 33) % below;
+	return below == 0 ? 0 : (uint32_t)(state >> 33) % below;
 }
 
 static void
@@ -139,15 +139,17 @@ main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++) {
 		if (strncmp(argv[i], "-max_total_time=", 16) == 0)
-			end = time(NULL) + atoi(argv[i] + 16);
+			end = time(NULL) + strtol(argv[i] + 16, NULL, 10);
 		else if (strncmp(argv[i], "-artifact_prefix=", 17) == 0)
 			artifact_prefix = argv[i] + 17;
 		else if (argv[i][0] != '-')
 			load_all(argv[i]);
 	}
 	work = malloc(max_len);
-	if (nseeds == 0 || work == NULL)
+	if (nseeds == 0 || work == NULL) {
+		free(work);
 		return EXIT_FAILURE;
+	}
 	for (size_t i = 0; i < nseeds; i++)
 		run(seed[i].data, seed[i].len);
 	while (time(NULL) < end)
