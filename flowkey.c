@@ -12,7 +12,7 @@
 #include "decode.h"
 #include "flowkey.h"
 
-static_assert(sizeof(struct flow_key) == 42, "flow keys have no padding");
+static_assert(sizeof(struct flow_key) == 40, "flow keys have no padding");
 
 void
 flow_hash_seed(struct flow_hash_seed *seed)
@@ -20,11 +20,36 @@ flow_hash_seed(struct flow_hash_seed *seed)
 	arc4random_buf(seed, sizeof(*seed));
 }
 
+static inline uint64_t
+word_at(const void *at)
+{
+	uint64_t w;
+
+	memcpy(&w, at, sizeof(w));
+	return w;
+}
+
+/*
+ * Order of two addresses, < 0, 0, > 0: some order, the same for one cache, and
+ * not that of the octets on every machine.
+ */
+static inline int
+address_order(const struct packet *p)
+{
+	uint64_t a = word_at(p->src), b = word_at(p->dst);
+
+	if (a == b) { /* always 0 in the rest of IPv4 */
+		a = word_at(p->src + 8);
+		b = word_at(p->dst + 8);
+	}
+	return (a > b) - (a < b);
+}
+
 /* Whether the packet runs from the higher endpoint to the lower one. */
-static bool
+static inline bool
 runs_down(const struct packet *p, enum flow_key_level level)
 {
-	int order = memcmp(p->src, p->dst, p->ip_version == 4 ? 4 : 16);
+	int order = address_order(p);
 
 	if (order != 0 || level < KEY_FULL || protocol_is_icmp(p->protocol))
 		return order > 0;
@@ -41,9 +66,9 @@ flow_key_make(struct flow_key *key, struct flow_ether *ether,
 	memcpy(key->addr[!down], p->dst, 16);
 	key->protocol = level >= KEY_PROTO ? p->protocol : 0;
 	key->ip_version = p->ip_version;
-	key->tos = level == KEY_TOS ? p->tos : 0;
-	key->vlan = level >= KEY_VLAN ? p->vlan : 0;
-	key->zero = 0;
+	key->mark = level >= KEY_VLAN ? p->vlan : 0;
+	if (level == KEY_TOS)
+		key->mark = p->tos;
 	key->port[0] = key->port[1] = 0;
 	if (level >= KEY_FULL) {
 		bool turn = down && !protocol_is_icmp(p->protocol);
@@ -76,21 +101,12 @@ fold(uint64_t a, uint64_t b)
 #endif
 }
 
-static inline uint64_t
-word_at(const void *at)
-{
-	uint64_t w;
-
-	memcpy(&w, at, sizeof(w));
-	return w;
-}
-
 uint64_t
 flow_hash(const struct flow_hash_seed *seed, const struct flow_key *key,
     const struct flow_ether *ether)
 {
 	const uint64_t *s = seed->word;
-	/* port, vlan, protocol, version; tos joins the second fold */
+	/* ports, mark, protocol, version */
 	uint64_t rest = word_at(key->port), h;
 
 	if (key->ip_version == 4) {
@@ -109,5 +125,5 @@ flow_hash(const struct flow_hash_seed *seed, const struct flow_key *key,
 	if (ether != NULL)
 		h = fold(h ^ word_at(ether->mac[0]),
 		    word_at(&ether->mac[0][4]) ^ s[4]);
-	return fold(h ^ s[2], s[3] ^ key->tos);
+	return fold(h ^ s[2], s[3]);
 }

@@ -20,11 +20,9 @@ struct packet; /* decode.h */
 struct flow_key {
 	uint8_t addr[2][16];
 	uint16_t port[2]; /* ICMP: 0 and type * 256 + code, in this order */
-	uint16_t vlan;
+	uint16_t mark; /* KEY_TOS: class of service; from KEY_VLAN on: VLAN */
 	uint8_t protocol;
 	uint8_t ip_version;
-	uint8_t tos;
-	uint8_t zero;
 };
 
 /* MAC addresses of the endpoints, for KEY_ETHER only. */

@@ -22,10 +22,12 @@
 #include "flowtrack.h"
 #include "treetype.h"
 
+#define LINE 64      /* octets of a cache line */
 #define BURST 32     /* packets whose memory is fetched ahead together */
 #define TICK_MS 128U /* width of a wheel slot */
 #define SLOTS 2048U  /* one turn of the wheel is about 4 minutes */
 #define TURN_MS (TICK_MS * SLOTS)
+#define FEW_SHARE 64U        /* fewer active flows than buckets / 64 */
 #define VICTIM_SHARE 32U     /* a scan finds max_flows / 32 victims */
 #define EXPIRE_PER_PACKET 32 /* flows ended in passing by one packet */
 #define LIST_LOOKS 4096U     /* entries flowtrack_list looks at per call */
@@ -38,29 +40,44 @@
 enum flow_state { FIN_SEEN_0 = 1, FIN_SEEN_1 = 2, RST_SEEN = 4, USED = 8 };
 #define FIN_BOTH (FIN_SEEN_0 | FIN_SEEN_1)
 
-/* What one direction carried; times are ns since 1970 UTC. */
+/*
+ * What one direction carried; times are ns since 1970 UTC.  A packet has 20
+ * octets at least, so OCTETS_MAX keeps both counts in their bits.
+ */
 struct half {
-	uint64_t packets, octets, start_ns, end_ns;
+	uint64_t packets : 48;
+	uint64_t tcp_flags : 16;
+	uint64_t octets : 56;
+	uint64_t tos : 8;
+	uint64_t start_ns, end_ns;
 };
 
+#define OCTETS_MAX ((UINT64_C(1) << 52) - 1)
+
 /*
- * One conversation.  half[0] is the direction of its first packet.  Times in
+ * One conversation, in two cache lines: what finds it and what times it, and
+ * what it carried.  half[0] is the direction of its first packet.  Times in
  * ms are of the clock that never runs backwards, modulo 2^32.
  */
 struct flow {
 	struct flow_key key;
-	uint8_t state;    /* enum flow_state */
-	uint8_t from;     /* endpoint of the key that sent the first packet */
-	uint32_t seen_ms; /* last packet */
-	uint32_t born_ms; /* first packet of the record under way */
+	uint32_t seen_ms;    /* last packet */
+	uint32_t born_ms;    /* first packet of the record under way */
 	uint32_t next, prev; /* on the wheel; next also in the free list */
 	uint32_t ifindex;
-	uint16_t tcp_flags[2];
-	uint16_t vlan;
-	uint16_t slot; /* of the wheel */
-	uint8_t tos[2];
-	uint8_t timeout; /* enum flow_timeout of its idle timeout */
+	uint32_t vlan : 12;
+	uint32_t slot : 11;   /* of the wheel */
+	uint32_t timeout : 4; /* enum flow_timeout of its idle timeout */
+	uint32_t from : 1;    /* endpoint of the key that sent first */
+	uint32_t state : 4;   /* enum flow_state */
 	struct half half[2];
+};
+
+static_assert(sizeof(struct flow) == 128, "a flow is two cache lines");
+
+/* The root of a tree, and a copy of its tag: most trees have one node. */
+struct bucket {
+	uint32_t root, tag;
 };
 
 struct victim {
@@ -74,10 +91,11 @@ struct flowtrack {
 	struct flow_hash_seed seed;
 	struct tree_type tree;
 
-	uint32_t *bucket; /* roots */
-	uint32_t bucket_mask;
+	struct bucket *bucket;
+	uint32_t buckets;
 	struct tree_node *node;   /* [i] links flow i */
 	struct flow *flow;        /* [1] to [max_flows] */
+	void *slab;               /* where they were allocated */
 	struct flow_ether *ether; /* the same, at KEY_ETHER; else NULL */
 	uint32_t free;            /* list of entries that were used before */
 	uint32_t fresh;           /* entries from here on never were */
@@ -110,15 +128,11 @@ compare_flows(const void *arg, uint32_t a, uint32_t b)
 	return order;
 }
 
-/* The largest power of two that is not above n. */
-static uint32_t
-power_of_two(uint32_t n)
+/* The first cache line of an allocation. */
+static void *
+at_line(void *p)
 {
-	uint32_t p = 1;
-
-	while (p <= n / 2)
-		p *= 2;
-	return p;
+	return (uint8_t *)p + (LINE - (uintptr_t)p % LINE) % LINE;
 }
 
 struct flowtrack *
@@ -136,24 +150,27 @@ flowtrack_new(
 	if ((ft = calloc(1, sizeof(*ft))) == NULL)
 		return NULL;
 	ft->config = *config;
+	if (ft->config.octets_max > OCTETS_MAX)
+		ft->config.octets_max = OCTETS_MAX;
 	ft->ended = ended;
 	ft->arg = arg;
 	ft->fresh = 1;
-	ft->bucket_mask = power_of_two(config->max_flows) - 1;
+	ft->buckets = 2 * config->max_flows;
 	ft->victims_max = config->max_flows / VICTIM_SHARE + 1;
-	ft->bucket = calloc((size_t)ft->bucket_mask + 1, sizeof(*ft->bucket));
+	ft->bucket = calloc(ft->buckets, sizeof(*ft->bucket));
 	ft->node = calloc(n, sizeof(*ft->node));
-	ft->flow = calloc(n, sizeof(*ft->flow));
+	ft->slab = calloc(n + 1, sizeof(*ft->flow));
 	ft->victim = calloc(ft->victims_max, sizeof(*ft->victim));
 	if (config->key == KEY_ETHER)
 		ft->ether = calloc(n, sizeof(*ft->ether));
-	if (ft->bucket == NULL || ft->node == NULL || ft->flow == NULL ||
+	if (ft->bucket == NULL || ft->node == NULL || ft->slab == NULL ||
 	    ft->victim == NULL ||
 	    (config->key == KEY_ETHER && ft->ether == NULL)) {
 		flowtrack_free(ft);
 		errno = ENOMEM;
 		return NULL;
 	}
+	ft->flow = at_line(ft->slab);
 	ft->tree = (struct tree_type){ ft->node, compare_flows, ft };
 	flow_hash_seed(&ft->seed);
 	return ft;
@@ -166,7 +183,7 @@ flowtrack_free(struct flowtrack *ft)
 		return;
 	free(ft->bucket);
 	free(ft->node);
-	free(ft->flow);
+	free(ft->slab);
 	free(ft->ether);
 	free(ft->victim);
 	free(ft);
@@ -176,7 +193,7 @@ size_t
 flowtrack_octets_per_flow(void)
 {
 	return sizeof(struct flow) + sizeof(struct tree_node) +
-	       sizeof(uint32_t) + sizeof(struct victim) / VICTIM_SHARE;
+	       2 * sizeof(struct bucket) + sizeof(struct victim) / VICTIM_SHARE;
 }
 
 /* Time ------------------------------------------------------------------ */
@@ -247,7 +264,7 @@ wheel_place(struct flowtrack *ft, uint32_t i)
 		due = ft->wheel_ms;
 	else if (due - ft->wheel_ms > TURN_MS - 2 * TICK_MS)
 		due = ft->wheel_ms + TURN_MS - 2 * TICK_MS;
-	f->slot = (uint16_t)((due + TICK_MS - 1) / TICK_MS % SLOTS);
+	f->slot = (due + TICK_MS - 1) / TICK_MS % SLOTS;
 	first = &ft->wheel[f->slot];
 	f->next = 0;
 	if (*first == 0) {
@@ -269,8 +286,8 @@ fill_half(struct flow_half *out, const struct flow *f, int side)
 		.octets = f->half[side].octets,
 		.start_ns = f->half[side].start_ns,
 		.end_ns = f->half[side].end_ns,
-		.tcp_flags = f->tcp_flags[side],
-		.tos = f->tos[side],
+		.tcp_flags = f->half[side].tcp_flags,
+		.tos = f->half[side].tos,
 	};
 }
 
@@ -280,7 +297,7 @@ fill_record(const struct flowtrack *ft, uint32_t i, enum flow_end why,
 {
 	const struct flow *f = &ft->flow[i];
 	bool icmp = protocol_is_icmp(f->key.protocol);
-	uint8_t src = f->from, dst = !f->from;
+	unsigned src = f->from, dst = !src;
 
 	memset(r, 0, sizeof(*r));
 	memcpy(r->src, f->key.addr[src], sizeof(r->src));
@@ -375,17 +392,15 @@ report(struct flowtrack *ft, uint32_t i, enum flow_end why)
 	s->ended_packets += r.fwd.packets + r.rev.packets;
 	s->ended_octets += r.fwd.octets + r.rev.octets;
 	memset(f->half, 0, sizeof(f->half));
-	memset(f->tcp_flags, 0, sizeof(f->tcp_flags));
-	memset(f->tos, 0, sizeof(f->tos));
 	ft->ended(&r, ft->arg);
 }
 
 /* Entries --------------------------------------------------------------- */
 
-static inline uint32_t *
+static inline struct bucket *
 bucket_of(const struct flowtrack *ft, uint64_t hash)
 {
-	return &ft->bucket[(hash >> 32) & ft->bucket_mask];
+	return &ft->bucket[((hash >> 32) * ft->buckets) >> 32];
 }
 
 static void
@@ -394,8 +409,11 @@ drop_entry(struct flowtrack *ft, uint32_t i)
 	struct flow *f = &ft->flow[i];
 	uint64_t hash = flow_hash(
 	    &ft->seed, &f->key, ft->ether == NULL ? NULL : &ft->ether[i]);
+	struct bucket *b;
 
-	tree_remove(&ft->tree, bucket_of(ft, hash), i);
+	b = bucket_of(ft, hash);
+	tree_remove(&ft->tree, &b->root, i);
+	b->tag = ft->node[b->root].tag;
 	wheel_remove(ft, i);
 	f->state = 0;
 	f->next = ft->free;
@@ -557,13 +575,41 @@ turn_wheel(struct flowtrack *ft, uint32_t budget)
 	return false;
 }
 
-/* Time made a leap that no timeout outlasts: end all flows. */
-static void
-end_all_idle(struct flowtrack *ft)
+static inline void
+fetch_flow(const struct flowtrack *ft, uint32_t i)
 {
-	for (uint32_t i = 1; i < ft->fresh && ft->stats.active != 0; i++)
+	__builtin_prefetch(&ft->flow[i].key);
+	__builtin_prefetch(&ft->flow[i].half);
+}
+
+typedef enum flow_end end_reason_fn(
+    const struct flowtrack *, const struct flow *);
+
+/*
+ * Report all flows and empty the cache.  Where there are many, none is
+ * unlinked by itself; where there are few, clearing all would cost more.
+ */
+static void
+end_all(struct flowtrack *ft, end_reason_fn *reason)
+{
+	bool few = ft->stats.active < ft->buckets / FEW_SHARE;
+
+	for (uint32_t i = 1; few && i < ft->fresh && ft->stats.active > 0; i++)
 		if (ft->flow[i].state & USED)
-			end_flow(ft, i, nearer_end(ft, &ft->flow[i]));
+			end_flow(ft, i, reason(ft, &ft->flow[i]));
+	if (few)
+		return;
+	for (uint32_t i = 1; i < ft->fresh; i++) {
+		fetch_flow(ft, i + 8 < ft->fresh ? i + 8 : i);
+		if (ft->flow[i].state & USED)
+			report(ft, i, reason(ft, &ft->flow[i]));
+	}
+	memset(ft->bucket, 0, ft->buckets * sizeof(*ft->bucket));
+	memset(ft->wheel, 0, sizeof(ft->wheel));
+	ft->free = 0;
+	ft->fresh = 1;
+	ft->victims = ft->victim_next = 0;
+	ft->stats.active = 0;
 }
 
 /* Move the cache's clock on; it never runs backwards. */
@@ -576,7 +622,7 @@ set_clock(struct flowtrack *ft, uint64_t clock_ns)
 	if (!first && clock_ns <= ft->clock_ns)
 		return;
 	if (!first && ms - ft->clock_ns / NS_PER_MS > TIMEOUT_MAX_MS)
-		end_all_idle(ft);
+		end_all(ft, nearer_end);
 	ft->clock_ns = clock_ns;
 	ft->clock_ms_ns = (ms + 1) * NS_PER_MS;
 	ft->now_ms = (uint32_t)ms;
@@ -607,13 +653,13 @@ flowtrack_expire(struct flowtrack *ft, uint64_t clock_ns, uint32_t budget)
 	return expire_due(ft, budget);
 }
 
-/* End a flow now, unless it is due by its own timeouts. */
-static void
-force_end(struct flowtrack *ft, uint32_t i)
+/* Why a flow ends that must end now. */
+static enum flow_end
+forced_end(const struct flowtrack *ft, const struct flow *f)
 {
-	enum flow_end why = due_end(ft, &ft->flow[i]);
+	enum flow_end why = due_end(ft, f);
 
-	end_flow(ft, i, why == FLOW_END_NONE ? FLOW_END_FORCED : why);
+	return why == FLOW_END_NONE ? FLOW_END_FORCED : why;
 }
 
 static void
@@ -634,13 +680,17 @@ flowtrack_sweep(struct flowtrack *ft, enum flow_sweep what, uint32_t *cursor,
 {
 	uint32_t i = *cursor == 0 ? 1 : *cursor;
 
+	if (what == SWEEP_END && *cursor == 0 && budget >= ft->stats.active) {
+		end_all(ft, forced_end);
+		return false;
+	}
 	for (; i < ft->fresh; i++) {
 		if (!(ft->flow[i].state & USED))
 			continue;
 		if (budget-- == 0)
 			break;
 		if (what == SWEEP_END)
-			force_end(ft, i);
+			end_flow(ft, i, forced_end(ft, &ft->flow[i]));
 		else if (what == SWEEP_DELETE)
 			delete_flow(ft, i);
 		else
@@ -657,7 +707,9 @@ struct probe {
 	struct flow_key key;
 	struct flow_ether ether;
 	uint32_t tag;
-	uint32_t *bucket;
+	struct bucket *bucket;
+	uint32_t child;
+	bool at_root;
 	bool down; /* source is endpoint 1 */
 };
 
@@ -681,10 +733,19 @@ timeout_for(const struct flow *f)
 	}
 }
 
-static uint32_t
-find_flow(const struct flowtrack *ft, const struct probe *q)
+static inline bool
+is_flow(const struct flowtrack *ft, const struct probe *q, uint32_t i)
 {
-	uint32_t i = *q->bucket;
+	return memcmp(&q->key, &ft->flow[i].key, sizeof(struct flow_key)) ==
+		   0 &&
+	       (ft->ether == NULL || memcmp(&q->ether, &ft->ether[i],
+					 sizeof(struct flow_ether)) == 0);
+}
+
+static uint32_t
+walk_tree(const struct flowtrack *ft, const struct probe *q)
+{
+	uint32_t i = q->bucket->root;
 
 	while (i != 0) {
 		const struct tree_node *n = &ft->node[i];
@@ -703,6 +764,16 @@ find_flow(const struct flowtrack *ft, const struct probe *q)
 	return 0;
 }
 
+static inline uint32_t
+find_flow(const struct flowtrack *ft, const struct probe *q)
+{
+	const struct bucket *b = q->bucket;
+
+	if (b->root == 0 || (b->tag == q->tag && is_flow(ft, q, b->root)))
+		return b->root;
+	return walk_tree(ft, q);
+}
+
 /* Let a flow begin, or begin anew, with packet p. */
 static void
 begin_flow(struct flowtrack *ft, uint32_t i, const struct packet *p, bool down)
@@ -713,8 +784,8 @@ begin_flow(struct flowtrack *ft, uint32_t i, const struct packet *p, bool down)
 	f->from = down;
 	f->seen_ms = f->born_ms = ft->now_ms;
 	f->ifindex = p->ifindex;
-	f->vlan = p->vlan;
-	f->timeout = (uint8_t)timeout_for(f);
+	f->vlan = p->vlan & 0x0fffU;
+	f->timeout = timeout_for(f);
 	ft->stats.flows++;
 	ft->stats.protocol_flows[p->protocol]++;
 }
@@ -731,7 +802,8 @@ new_flow(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 		ft->ether[i] = q->ether;
 	begin_flow(ft, i, p, q->down);
 	ft->node[i].tag = q->tag;
-	tree_insert(&ft->tree, q->bucket, i);
+	tree_insert(&ft->tree, &q->bucket->root, i);
+	q->bucket->tag = ft->node[q->bucket->root].tag;
 	return i;
 }
 
@@ -765,17 +837,16 @@ static void
 note_tcp(struct flowtrack *ft, uint32_t i, int side, uint16_t flags)
 {
 	struct flow *f = &ft->flow[i];
-	uint8_t state = f->state;
+	unsigned state = f->state;
 
-	f->tcp_flags[side] |= flags;
 	if (flags & TCP_FIN)
 		state |= side == 0 ? FIN_SEEN_0 : FIN_SEEN_1;
 	if (flags & TCP_RST)
 		state |= RST_SEEN;
 	if (state == f->state)
 		return;
-	f->state = state;
-	f->timeout = (uint8_t)timeout_for(f);
+	f->state = state & 15U;
+	f->timeout = timeout_for(f);
 	wheel_remove(ft, i); /* its deadline may be nearer now */
 	wheel_place(ft, i);
 }
@@ -801,11 +872,12 @@ account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 	f->seen_ms = ft->now_ms;
 	if (h->packets++ == 0) {
 		h->start_ns = h->end_ns = p->time_ns;
-		f->tos[side] = p->tos;
+		h->tos = p->tos;
 	} else if (p->time_ns > h->end_ns) {
 		h->end_ns = p->time_ns;
 	}
 	h->octets += p->octets;
+	h->tcp_flags |= p->tcp_flags;
 	if (begins)
 		wheel_place(ft, i);
 	if (p->protocol == 6)
@@ -816,28 +888,63 @@ account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 	s->protocol_octets[p->protocol] += p->octets;
 }
 
-/* Work out keys and ask for the memory that accounting will need. */
+/*
+ * The stages of a burst.  Each stores something besides what it fetches: a
+ * compiler may drop a function that does nothing but prefetch.
+ */
+
+/* Work out keys; apart from the hashes, which would wait for these stores. */
 static void
-probe_burst(struct flowtrack *ft, const struct packet *p, size_t n,
+make_keys(const struct flowtrack *ft, const struct packet *p, size_t n,
     struct probe probe[BURST])
+{
+	for (size_t j = 0; j < n; j++)
+		probe[j].down = flow_key_make(
+		    &probe[j].key, &probe[j].ether, ft->config.key, &p[j]);
+}
+
+static void
+find_buckets(const struct flowtrack *ft, size_t n, struct probe probe[BURST])
 {
 	for (size_t j = 0; j < n; j++) {
 		struct probe *q = &probe[j];
-		uint64_t hash;
-
-		q->down =
-		    flow_key_make(&q->key, &q->ether, ft->config.key, &p[j]);
-		hash = flow_hash(
+		uint64_t hash = flow_hash(
 		    &ft->seed, &q->key, ft->ether == NULL ? NULL : &q->ether);
+
 		q->tag = (uint32_t)hash;
 		q->bucket = bucket_of(ft, hash);
 		__builtin_prefetch(q->bucket);
 	}
+}
+
+/* Ask for the flow at the root, or for the node that leads on from there. */
+static void
+fetch_roots(const struct flowtrack *ft, size_t n, struct probe probe[BURST])
+{
 	for (size_t j = 0; j < n; j++) {
-		__builtin_prefetch(&ft->node[*probe[j].bucket]);
-		__builtin_prefetch(&ft->flow[*probe[j].bucket].key);
-		__builtin_prefetch(&ft->flow[*probe[j].bucket].half[0]);
-		__builtin_prefetch(&ft->flow[*probe[j].bucket].half[1]);
+		struct probe *q = &probe[j];
+
+		q->at_root = q->bucket->tag == q->tag;
+		if (q->at_root)
+			fetch_flow(ft, q->bucket->root);
+		else
+			__builtin_prefetch(&ft->node[q->bucket->root]);
+	}
+}
+
+/* Ask for the flows one step below a root; few stand deeper. */
+static void
+fetch_children(const struct flowtrack *ft, size_t n, struct probe probe[BURST])
+{
+	for (size_t j = 0; j < n; j++) {
+		struct probe *q = &probe[j];
+
+		if (q->at_root)
+			continue;
+		q->child = tree_child(
+		    &ft->tree, q->bucket->root, q->tag > q->bucket->tag);
+		__builtin_prefetch(&ft->node[q->child]);
+		fetch_flow(ft, q->child);
 	}
 }
 
@@ -848,7 +955,10 @@ flowtrack_add(struct flowtrack *ft, const struct packet *p, size_t n)
 
 	for (size_t some; n > 0; p += some, n -= some) {
 		some = n < BURST ? n : BURST;
-		probe_burst(ft, p, some, probe);
+		make_keys(ft, p, some, probe);
+		find_buckets(ft, some, probe);
+		fetch_roots(ft, some, probe);
+		fetch_children(ft, some, probe);
 		for (size_t j = 0; j < some; j++) {
 			if (p[j].clock_ns >= ft->clock_ms_ns)
 				set_clock(ft, p[j].clock_ns);
