@@ -72,12 +72,28 @@ struct ie {
 #define NS_PER_US UINT64_C(1000)
 #define NTP_UNIX_S UINT64_C(2208988800) /* from 1900 to 1970 */
 
-/* Write the low n octets of v in network byte order. */
+/* Write v in network byte order: of one length each, so that no loop runs. */
 static inline void
-store(uint8_t *at, uint64_t v, size_t n)
+store2(uint8_t *at, uint64_t v)
 {
-	for (; n > 0; v >>= 8)
-		at[--n] = (uint8_t)v;
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+static inline void
+store4(uint8_t *at, uint64_t v)
+{
+	at[0] = (uint8_t)(v >> 24);
+	at[1] = (uint8_t)(v >> 16);
+	at[2] = (uint8_t)(v >> 8);
+	at[3] = (uint8_t)v;
+}
+
+static inline void
+store8(uint8_t *at, uint64_t v)
+{
+	store4(at, v >> 32);
+	store4(at + 4, v);
 }
 
 static inline uint64_t
@@ -102,46 +118,95 @@ load(const void *field, size_t size)
 	}
 }
 
-/* An unsigned integer, its low octets (RFC 7011 s6.1.1, s6.2). */
+/* Unsigned integers, their low octets (RFC 7011 s6.1.1, s6.2). */
 static void
-put_uint(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+put_u8(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 {
 	(void)boot;
-	store(at, load(f, ie->size), ie->len);
+	at[0] = (uint8_t)load(f, ie->size);
+}
+
+static void
+put_u16(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)boot;
+	store2(at, load(f, ie->size));
+}
+
+static void
+put_u32(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)boot;
+	store4(at, load(f, ie->size));
+}
+
+static void
+put_u64(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)boot;
+	store8(at, load(f, ie->size));
 }
 
 /* An ifIndex in 2 octets; one that does not fit is unknown, 0. */
 static void
 put_ifindex16(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 {
-	uint64_t v = load(f, ie->size);
+	uint64_t v = load(f, 4);
 
+	(void)ie;
 	(void)boot;
-	store(at, v > UINT16_MAX ? 0 : v, ie->len);
+	store2(at, v > UINT16_MAX ? 0 : v);
 }
 
 /* Octets as they stand: addresses (RFC 7011 s6.1.5, s6.1.2). */
 static void
-put_raw(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+put_v4(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)ie;
+	(void)boot;
+	memcpy(at, f, 4);
+}
+
+/* Text of the field's length, filled with zeroes. */
+static void
+put_text(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 {
 	(void)boot;
 	memcpy(at, f, ie->len);
+}
+
+static void
+put_v6(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)ie;
+	(void)boot;
+	memcpy(at, f, 16);
+}
+
+static void
+put_mac(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)ie;
+	(void)boot;
+	memcpy(at, f, 6);
 }
 
 /* dateTimeMilliseconds (RFC 7011 s6.1.8); the field is ns since 1970 UTC. */
 static void
 put_ms(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 {
+	(void)ie;
 	(void)boot;
-	store(at, load(f, 8) / NS_PER_MS, ie->len);
+	store8(at, load(f, 8) / NS_PER_MS);
 }
 
 /* dateTimeSeconds (RFC 7011 s6.1.7). */
 static void
 put_s(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 {
+	(void)ie;
 	(void)boot;
-	store(at, load(f, 8) / NS_PER_S, ie->len);
+	store4(at, load(f, 8) / NS_PER_S);
 }
 
 /*
@@ -155,8 +220,8 @@ put_ntp(uint8_t *at, uint64_t ns, uint64_t ns_per_unit, uint64_t step)
 	uint64_t per_s = NS_PER_S / ns_per_unit;
 	uint64_t fraction = ((units << 32) + per_s - 1) / per_s;
 
-	store(at, ns / NS_PER_S + NTP_UNIX_S, 4);
-	store(at + 4, (fraction + step - 1) / step * step, 4);
+	store4(at, ns / NS_PER_S + NTP_UNIX_S);
+	store4(at + 4, (fraction + step - 1) / step * step);
 }
 
 /* dateTimeMicroseconds (RFC 7011 s6.1.9): the 11 lowest bits are zero. */
@@ -181,7 +246,8 @@ put_ns(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 static void
 put_uptime(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 {
-	store(at, load(f, 8) / NS_PER_MS - boot / NS_PER_MS, ie->len);
+	(void)ie;
+	store4(at, load(f, 8) / NS_PER_MS - boot / NS_PER_MS);
 }
 
 static void
@@ -204,27 +270,27 @@ put_zero(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 
 /* clang-format off */
 static const struct ie ie_table[] = {
-{   8,  4, BOTH,  HAS_V4,                  SHAPE_V4,     AT(src),           put_raw,    "sourceIPv4Address" },
-{  12,  4, BOTH,  HAS_V4,                  SHAPE_V4,     AT(dst),           put_raw,    "destinationIPv4Address" },
-{  27, 16, BOTH,  HAS_V6,                  SHAPE_V6,     AT(src),           put_raw,    "sourceIPv6Address" },
-{  28, 16, BOTH,  HAS_V6,                  SHAPE_V6,     AT(dst),           put_raw,    "destinationIPv6Address" },
-{   7,  2, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(src_port),      put_uint,   "sourceTransportPort" },
-{  11,  2, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(dst_port),      put_uint,   "destinationTransportPort" },
-{   4,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(protocol),      put_uint,   "protocolIdentifier" },
-{  60,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(ip_version),    put_uint,   "ipVersion" },
-{   5,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.tos),       put_uint,   "ipClassOfService" },
-{ 136,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(end_reason),    put_uint,   "flowEndReason" },
-{   6,  1, NF9,   HAS_ANY,                 SHAPE_NUMBER, AT(fwd.tcp_flags), put_uint,   "tcpControlBits" },
-{   6,  2, IPFIX, HAS_ANY,                 SHAPE_NUMBER, AT(fwd.tcp_flags), put_uint,   "tcpControlBits" },
-{  32,  2, BOTH,  HAS_V4 | HAS_ICMP,       SHAPE_NUMBER, AT(icmp),          put_uint,   "icmpTypeCodeIPv4" },
-{ 139,  2, BOTH,  HAS_V6 | HAS_ICMP,       SHAPE_NUMBER, AT(icmp),          put_uint,   "icmpTypeCodeIPv6" },
-{  58,  2, BOTH,  HAS_VLAN,                SHAPE_NUMBER, AT(vlan),          put_uint,   "vlanId" },
-{  56,  6, BOTH,  HAS_MAC,                 SHAPE_MAC,    AT(src_mac),       put_raw,    "sourceMacAddress" },
-{  80,  6, BOTH,  HAS_MAC,                 SHAPE_MAC,    AT(dst_mac),       put_raw,    "destinationMacAddress" },
-{  10,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(ingress),       put_uint,   "ingressInterface" },
-{  14,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(egress),        put_uint,   "egressInterface" },
-{   1,  8, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.octets),    put_uint,   "octetDeltaCount" },
-{   2,  8, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.packets),   put_uint,   "packetDeltaCount" },
+{   8,  4, BOTH,  HAS_V4,                  SHAPE_V4,     AT(src),           put_v4,    "sourceIPv4Address" },
+{  12,  4, BOTH,  HAS_V4,                  SHAPE_V4,     AT(dst),           put_v4,    "destinationIPv4Address" },
+{  27, 16, BOTH,  HAS_V6,                  SHAPE_V6,     AT(src),           put_v6,    "sourceIPv6Address" },
+{  28, 16, BOTH,  HAS_V6,                  SHAPE_V6,     AT(dst),           put_v6,    "destinationIPv6Address" },
+{   7,  2, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(src_port),      put_u16,   "sourceTransportPort" },
+{  11,  2, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(dst_port),      put_u16,   "destinationTransportPort" },
+{   4,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(protocol),      put_u8,    "protocolIdentifier" },
+{  60,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(ip_version),    put_u8,    "ipVersion" },
+{   5,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.tos),       put_u8,    "ipClassOfService" },
+{ 136,  1, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(end_reason),    put_u8,    "flowEndReason" },
+{   6,  1, NF9,   HAS_ANY,                 SHAPE_NUMBER, AT(fwd.tcp_flags), put_u8,    "tcpControlBits" },
+{   6,  2, IPFIX, HAS_ANY,                 SHAPE_NUMBER, AT(fwd.tcp_flags), put_u16,   "tcpControlBits" },
+{  32,  2, BOTH,  HAS_V4 | HAS_ICMP,       SHAPE_NUMBER, AT(icmp),          put_u16,   "icmpTypeCodeIPv4" },
+{ 139,  2, BOTH,  HAS_V6 | HAS_ICMP,       SHAPE_NUMBER, AT(icmp),          put_u16,   "icmpTypeCodeIPv6" },
+{  58,  2, BOTH,  HAS_VLAN,                SHAPE_NUMBER, AT(vlan),          put_u16,   "vlanId" },
+{  56,  6, BOTH,  HAS_MAC,                 SHAPE_MAC,    AT(src_mac),       put_mac,   "sourceMacAddress" },
+{  80,  6, BOTH,  HAS_MAC,                 SHAPE_MAC,    AT(dst_mac),       put_mac,   "destinationMacAddress" },
+{  10,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(ingress),       put_u32,   "ingressInterface" },
+{  14,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(egress),        put_u32,   "egressInterface" },
+{   1,  8, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.octets),    put_u64,   "octetDeltaCount" },
+{   2,  8, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.packets),   put_u64,   "packetDeltaCount" },
 {  22,  4, NF9,   HAS_ANY,                 SHAPE_NUMBER, AT(fwd.start_ns),  put_uptime, "flowStartSysUpTime" },
 {  21,  4, NF9,   HAS_ANY,                 SHAPE_NUMBER, AT(fwd.end_ns),    put_uptime, "flowEndSysUpTime" },
 { 152,  8, IPFIX, HAS_MILLI,               SHAPE_MILLI,  AT(fwd.start_ns),  put_ms,     "flowStartMilliseconds" },
@@ -235,11 +301,11 @@ static const struct ie ie_table[] = {
 { 155,  8, IPFIX, HAS_MICRO,               SHAPE_MICRO,  AT(fwd.end_ns),    put_us,     "flowEndMicroseconds" },
 { 156,  8, IPFIX, HAS_NANO,                SHAPE_NANO,   AT(fwd.start_ns),  put_ns,     "flowStartNanoseconds" },
 { 157,  8, IPFIX, HAS_NANO,                SHAPE_NANO,   AT(fwd.end_ns),    put_ns,     "flowEndNanoseconds" },
-{ 239,  1, IPFIX, HAS_BIFLOW,              SHAPE_NUMBER, AT(biflow),        put_uint,   "biflowDirection" },
-{   5,  1, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.tos),       put_uint,   "reverseIpClassOfService" },
-{   6,  2, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.tcp_flags), put_uint,   "reverseTcpControlBits" },
-{   1,  8, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.octets),    put_uint,   "reverseOctetDeltaCount" },
-{   2,  8, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.packets),   put_uint,   "reversePacketDeltaCount" },
+{ 239,  1, IPFIX, HAS_BIFLOW,              SHAPE_NUMBER, AT(biflow),        put_u8,    "biflowDirection" },
+{   5,  1, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.tos),       put_u8,    "reverseIpClassOfService" },
+{   6,  2, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.tcp_flags), put_u16,   "reverseTcpControlBits" },
+{   1,  8, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.octets),    put_u64,   "reverseOctetDeltaCount" },
+{   2,  8, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.packets),   put_u64,   "reversePacketDeltaCount" },
 { 152,  8, IPFIX, HAS_REVERSE | HAS_MILLI, SHAPE_MILLI,  AT(rev.start_ns),  put_ms,     "reverseFlowStartMilliseconds" },
 { 153,  8, IPFIX, HAS_REVERSE | HAS_MILLI, SHAPE_MILLI,  AT(rev.end_ns),    put_ms,     "reverseFlowEndMilliseconds" },
 { 150,  4, IPFIX, HAS_REVERSE | HAS_SEC,   SHAPE_SEC,    AT(rev.start_ns),  put_s,      "reverseFlowStartSeconds" },
@@ -254,80 +320,80 @@ static const struct ie ie_table[] = {
  * 3954 s6.1): 1 is the system, 2 an interface.
  */
 {   1,  4, NF9,   SCOPE | OF(SAMPLING) | OF(SAMPLER) | OF(EXPORTED), SHAPE_NUMBER, OPT(domain),
-    put_uint, "(system)" },
+    put_u32, "(system)" },
 {   2,  4, NF9,   SCOPE | OF(INTERFACE), SHAPE_NUMBER, OPT(ifindex),
-    put_uint, "(interface)" },
+    put_u32, "(interface)" },
 { 149,  4, IPFIX, SCOPE | OF(EXPORTER) | STATISTICS, SHAPE_NUMBER, OPT(domain),
-    put_uint, "observationDomainId" },
+    put_u32, "observationDomainId" },
 { 143,  4, IPFIX, SCOPE | STATISTICS, SHAPE_NUMBER, OPT(metering_process),
-    put_uint, "meteringProcessId" },
+    put_u32, "meteringProcessId" },
 { 144,  4, IPFIX, SCOPE | OF(NOT_SENT), SHAPE_NUMBER, OPT(exporting_process),
-    put_uint, "exportingProcessId" },
+    put_u32, "exportingProcessId" },
 { 302,  8, IPFIX, SCOPE | OF(SAMPLING), SHAPE_NUMBER, OPT(selector),
-    put_uint, "selectorId" },
+    put_u64, "selectorId" },
 {  10,  4, IPFIX, SCOPE | OF(INTERFACE), SHAPE_NUMBER, OPT(ifindex),
-    put_uint, "ingressInterface" },
+    put_u32, "ingressInterface" },
 { 304,  2, IPFIX, OF(SAMPLING), SHAPE_NUMBER, OPT(selector_algorithm),
-    put_uint, "selectorAlgorithm" },
+    put_u16, "selectorAlgorithm" },
 { 305,  4, IPFIX, OF(SAMPLING), SHAPE_NUMBER, OPT(interval),
-    put_uint, "samplingPacketInterval" },
+    put_u32, "samplingPacketInterval" },
 { 306,  4, IPFIX, OF(SAMPLING), SHAPE_NUMBER, OPT(spacing),
-    put_uint, "samplingPacketSpace" },
+    put_u32, "samplingPacketSpace" },
 {  34,  4, BOTH,  OF(SAMPLING), SHAPE_NUMBER, OPT(one_in),
-    put_uint, "samplingInterval" },
+    put_u32, "samplingInterval" },
 {  35,  1, BOTH,  OF(SAMPLING), SHAPE_NUMBER, OPT(sampling_algorithm),
-    put_uint, "samplingAlgorithm" },
+    put_u8, "samplingAlgorithm" },
 {  48,  1, NF9,   OF(SAMPLER), SHAPE_NUMBER, OPT(selector),
-    put_uint, "samplerId" },
+    put_u8, "samplerId" },
 {  49,  1, NF9,   OF(SAMPLER), SHAPE_NUMBER, OPT(sampling_algorithm),
-    put_uint, "samplerMode" },
+    put_u8, "samplerMode" },
 {  50,  4, NF9,   OF(SAMPLER), SHAPE_NUMBER, OPT(one_in),
-    put_uint, "samplerRandomInterval" },
+    put_u32, "samplerRandomInterval" },
 {  82, 16, BOTH,  OF(INTERFACE), SHAPE_TEXT, OPT(interface_name),
-    put_raw, "interfaceName" },
+    put_text, "interfaceName" },
 {  83, 64, BOTH,  OF(INTERFACE), SHAPE_TEXT, OPT(interface_description),
-    put_raw, "interfaceDescription" },
+    put_text, "interfaceDescription" },
 { 143,  4, IPFIX, OF(EXPORTER), SHAPE_NUMBER, OPT(metering_process),
-    put_uint, "meteringProcessId" },
+    put_u32, "meteringProcessId" },
 { 144,  4, IPFIX, OF(EXPORTER), SHAPE_NUMBER, OPT(exporting_process),
-    put_uint, "exportingProcessId" },
+    put_u32, "exportingProcessId" },
 { 160,  8, IPFIX, OF(EXPORTER), SHAPE_MILLI, OPT(init_ns),
     put_ms, "systemInitTimeMilliseconds" },
 {  41,  8, BOTH,  OF(EXPORTED), SHAPE_NUMBER, OPT(exported_messages),
-    put_uint, "exportedMessageTotalCount" },
+    put_u64, "exportedMessageTotalCount" },
 {  42,  8, BOTH,  OF(EXPORTED), SHAPE_NUMBER, OPT(exported_records),
-    put_uint, "exportedFlowRecordTotalCount" },
+    put_u64, "exportedFlowRecordTotalCount" },
 {  40,  8, BOTH,  OF(EXPORTED), SHAPE_NUMBER, OPT(exported_octets),
-    put_uint, "exportedOctetTotalCount" },
+    put_u64, "exportedOctetTotalCount" },
 { 164,  8, IPFIX, OF(IGNORED), SHAPE_NUMBER, OPT(ignored_packets),
-    put_uint, "ignoredPacketTotalCount" },
+    put_u64, "ignoredPacketTotalCount" },
 { 165,  8, IPFIX, OF(IGNORED), SHAPE_NUMBER, OPT(ignored_octets),
-    put_uint, "ignoredOctetTotalCount" },
+    put_u64, "ignoredOctetTotalCount" },
 { 166,  8, IPFIX, OF(NOT_SENT), SHAPE_NUMBER, OPT(not_sent_records),
-    put_uint, "notSentFlowTotalCount" },
+    put_u64, "notSentFlowTotalCount" },
 { 167,  8, IPFIX, OF(NOT_SENT), SHAPE_NUMBER, OPT(not_sent_packets),
-    put_uint, "notSentPacketTotalCount" },
+    put_u64, "notSentPacketTotalCount" },
 { 168,  8, IPFIX, OF(NOT_SENT), SHAPE_NUMBER, OPT(not_sent_octets),
-    put_uint, "notSentOctetTotalCount" },
+    put_u64, "notSentOctetTotalCount" },
 };
 
 /* The record of NetFlow v5, field by field. */
 static const struct ie nf5_table[] = {
-{   8,  4, NF5,   HAS_V4,   SHAPE_V4,     AT(src),           put_raw,    "srcaddr" },
-{  12,  4, NF5,   HAS_V4,   SHAPE_V4,     AT(dst),           put_raw,    "dstaddr" },
+{   8,  4, NF5,   HAS_V4,   SHAPE_V4,     AT(src),           put_v4,    "srcaddr" },
+{  12,  4, NF5,   HAS_V4,   SHAPE_V4,     AT(dst),           put_v4,    "dstaddr" },
 {   0,  4, NF5,   HAS_ANY,  SHAPE_V4,     0, 0,              put_zero,   "nexthop" },
 {  10,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(ingress),       put_ifindex16, "input" },
 {  14,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(egress),        put_ifindex16, "output" },
-{   2,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.packets),   put_uint,   "dPkts" },
-{   1,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.octets),    put_uint,   "dOctets" },
+{   2,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.packets),   put_u32,   "dPkts" },
+{   1,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.octets),    put_u32,   "dOctets" },
 {  22,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.start_ns),  put_uptime, "First" },
 {  21,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.end_ns),    put_uptime, "Last" },
-{   7,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(src_port),      put_uint,   "srcport" },
-{  11,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(dst_port),      put_uint,   "dstport" },
+{   7,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(src_port),      put_u16,   "srcport" },
+{  11,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(dst_port),      put_u16,   "dstport" },
 {   0,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, 0, 0,              put_zero,   "pad1" },
-{   6,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.tcp_flags), put_uint,   "tcp_flags" },
-{   4,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(protocol),      put_uint,   "prot" },
-{   5,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.tos),       put_uint,   "tos" },
+{   6,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.tcp_flags), put_u8,    "tcp_flags" },
+{   4,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(protocol),      put_u8,    "prot" },
+{   5,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.tos),       put_u8,    "tos" },
 {   0,  8, NF5,   HAS_ANY,  SHAPE_NUMBER, 0, 0,              put_zero,   "AS numbers, masks, pad2" },
 };
 /* clang-format on */
