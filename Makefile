@@ -48,6 +48,7 @@ UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_config \
 FUZZERS = tests/fuzz_decode tests/fuzz_capture tests/fuzz_flowtrack \
 	tests/fuzz_pcapfile
 FUZZ_SECONDS = 10
+BENCHES = bench/floor bench/generate bench/micro
 
 all: $(PROGRAMS)
 
@@ -83,13 +84,14 @@ $(UNIT_TESTS): $(UNIT_TESTS:=.c) libsoftprobe.a tests/unit.h tests/export.h \
 
 tests: $(UNIT_TESTS)
 
-check: all $(UNIT_TESTS)
+# The generator and the micro-bench are for tests/e2e_instructions.py.
+check: all $(UNIT_TESTS) $(BENCHES)
 	tests/run
 
 # The same tests in a copy of the tree built with the sanitizers.
 SAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 COPY = rm -rf build/$@ && mkdir -p build/$@ && \
-	cp -R *.c *.h Makefile VERSION man tests build/$@/ && \
+	cp -R *.c *.h Makefile VERSION bench man tests build/$@/ && \
 	cd build/$@ && $(MAKE) clean >/dev/null
 
 asan:
@@ -107,7 +109,10 @@ coverage:
 	$(COPY) && $(MAKE) check LDFLAGS= CFLAGS="-O0 -g --coverage" && \
 	    gcovr --exclude 'tests/.*' --txt
 
-bench: all
+$(BENCHES): $(BENCHES:=.c) libsoftprobe.a $(HEADERS)
+	$(COMPILE) -I. -pie $(LDFLAGS) -o $@ $@.c libsoftprobe.a $(ALL_LIBS)
+
+bench: all $(BENCHES)
 	bench/run
 
 lint:
@@ -132,7 +137,7 @@ dist:
 	    xz -9 >softprobe-$(VERSION).tar.xz
 
 clean:
-	rm -rf build $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) *.o *.a *.gcda *.gcno \
+	rm -rf build $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(BENCHES) *.o *.a *.gcda *.gcno \
 	    tests/*.o tests/*.gcda tests/*.gcno softprobe-*.tar.xz
 
 .PHONY: all tests check asan tsan fuzz coverage bench lint cross install \

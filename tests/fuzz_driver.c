@@ -104,6 +104,8 @@ change(uint8_t *data, size_t *len)
 	static const uint8_t odd[] = { 0, 1, 0x7f, 0x80, 0xff };
 	uint32_t at = draw((uint32_t)*len);
 
+	if (*len == 0)
+		return;
 	switch (draw(4)) {
 	case 0:
 		data[at] ^= (uint8_t)(1U << draw(8));
