@@ -157,7 +157,7 @@ parse(const uint8_t *p, uint32_t caplen, struct seen *s)
 		protocol = p[9];
 		version = 4;
 		s->octets = net16(p + 2);
-		transport = p + (p[0] & 15) * 4;
+		transport = p + (size_t)(p[0] & 15) * 4;
 	} else if (type == 0x86dd && end - p >= 40) {
 		memcpy(&s->key.word[0], p + 8, 32);
 		protocol = p[6];
