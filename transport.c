@@ -262,7 +262,7 @@ take_error(struct transport *t)
 	socklen_t len = sizeof(error);
 
 	if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 &&
-	    error == ECONNREFUSED)
+	    error != 0 && error != EMSGSIZE)
 		note_refusal(t);
 }
 

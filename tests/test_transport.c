@@ -39,13 +39,19 @@ send(int fd, const void *data, size_t len, int flags)
 }
 
 #ifdef __linux__
+#ifdef __GLIBC__
+typedef int mmsg_flags;
+#else
+typedef unsigned mmsg_flags;
+#endif
+
 int
-sendmmsg(int fd, struct mmsghdr *message, unsigned n, int flags)
+sendmmsg(int fd, struct mmsghdr *message, unsigned n, mmsg_flags flags)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct iovec *iov = message[i].msg_hdr.msg_iov;
 
-		if (send(fd, iov->iov_base, iov->iov_len, flags) == -1)
+		if (send(fd, iov->iov_base, iov->iov_len, (int)flags) == -1)
 			return i > 0 ? (int)i : -1;
 	}
 	return (int)n;
@@ -279,15 +285,16 @@ hops_of_next(struct sink *s)
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
 	int hops = -1;
 
 	ck_assert_int_gt(recvmsg(s->fd, &msg, 0), 0);
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c != NULL;
-	     c = CMSG_NXTHDR(&msg, c))
-		if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) ||
-		    (c->cmsg_level == IPPROTO_IPV6 &&
-			c->cmsg_type == IPV6_HOPLIMIT))
-			memcpy(&hops, CMSG_DATA(c), sizeof(hops));
+	c = CMSG_FIRSTHDR(&msg); /* nothing else was asked for */
+	if (c != NULL &&
+	    ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) ||
+		(c->cmsg_level == IPPROTO_IPV6 &&
+		    c->cmsg_type == IPV6_HOPLIMIT)))
+		memcpy(&hops, CMSG_DATA(c), sizeof(hops));
 	return hops;
 }
 
