@@ -115,17 +115,25 @@ struct flowtrack {
 	struct flowtrack_stats stats;
 };
 
+/* Order of a key (and its MAC addresses, at KEY_ETHER) and that of flow i. */
+static inline int
+key_order(const struct flowtrack *ft, const struct flow_key *key,
+    const struct flow_ether *ether, uint32_t i)
+{
+	int order = memcmp(key, &ft->flow[i].key, sizeof(*key));
+
+	if (order == 0 && ft->ether != NULL)
+		order = memcmp(ether, &ft->ether[i], sizeof(*ether));
+	return order;
+}
+
 static int
 compare_flows(const void *arg, uint32_t a, uint32_t b)
 {
 	const struct flowtrack *ft = arg;
-	int order =
-	    memcmp(&ft->flow[a].key, &ft->flow[b].key, sizeof(struct flow_key));
 
-	if (order == 0 && ft->ether != NULL)
-		order = memcmp(
-		    &ft->ether[a], &ft->ether[b], sizeof(struct flow_ether));
-	return order;
+	return key_order(
+	    ft, &ft->flow[a].key, ft->ether == NULL ? NULL : &ft->ether[a], b);
 }
 
 /* The first cache line of an allocation. */
@@ -752,11 +760,7 @@ walk_tree(const struct flowtrack *ft, const struct probe *q)
 		int order = (q->tag > n->tag) - (q->tag < n->tag);
 
 		if (order == 0)
-			order = memcmp(
-			    &q->key, &ft->flow[i].key, sizeof(struct flow_key));
-		if (order == 0 && ft->ether != NULL)
-			order = memcmp(&q->ether, &ft->ether[i],
-			    sizeof(struct flow_ether));
+			order = key_order(ft, &q->key, &q->ether, i);
 		if (order == 0)
 			return i;
 		i = tree_child(&ft->tree, i, order > 0);

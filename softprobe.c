@@ -381,7 +381,8 @@ tell_exporter(struct probe *p)
 static void
 count(struct probe *p, uint64_t mono_ns)
 {
-	if (p->exporter == NULL || p->config.replay)
+	if (p->exporter == NULL || p->config.replay ||
+	    p->config.exporter.options == 0)
 		return;
 	if (p->counting && meters_answered(p->meters)) {
 		p->counting = false;
