@@ -17,6 +17,9 @@
 
 #define LINGER_NS (NS_PER_S / 2) /* a partly filled message waits so long */
 #define PACE_BURST 32            /* datagrams that may leave at once */
+#define EARLY_SECONDS 1U         /* when templates are first sent again ... */
+#define EARLY_MESSAGES 8U
+#define EARLY_DOUBLINGS 28 /* ... and how often that can be doubled */
 
 /*
  * A boot time for relative times is moved when 2^31 ms have passed, so that
@@ -43,7 +46,8 @@ struct collector {
 	bool templates_due;
 	uint64_t templates_ns; /* sent last */
 	uint32_t messages_since_templates;
-	double pace; /* datagrams that may leave now */
+	unsigned refreshes; /* how often they were sent again */
+	double pace;        /* datagrams that may leave now */
 	bool told_unfit;
 	struct collector_stats stats;
 };
@@ -320,6 +324,10 @@ put_options(struct exporter *e, struct collector *c, unsigned switches)
 static void
 put_templates(struct exporter *e, struct collector *c)
 {
+	if (c->templates_due)
+		c->refreshes = 0;
+	else if (c->refreshes < EARLY_DOUBLINGS)
+		c->refreshes++;
 	c->templates_due = false;
 	c->templates_ns = e->now_ns;
 	c->messages_since_templates = 0;
@@ -331,17 +339,31 @@ put_templates(struct exporter *e, struct collector *c)
 	put_options(e, c, EXPORT_ALL);
 }
 
+static uint32_t
+lesser(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * At first templates are sent again after 1 second or 8 messages, then after
+ * 2 or 16 and so on, up to what was configured: UDP may lose some, and what
+ * follows cannot be read without.
+ */
 static bool
 templates_are_due(const struct exporter *e, const struct collector *c)
 {
 	uint64_t age_ns = e->now_ns > c->templates_ns
 			      ? e->now_ns - c->templates_ns
 			      : c->templates_ns - e->now_ns;
+	uint32_t seconds =
+	    lesser(EARLY_SECONDS << c->refreshes, e->config.template_seconds);
+	uint32_t messages =
+	    lesser(EARLY_MESSAGES << c->refreshes, e->config.template_messages);
 
 	return c->dialect->has_sets &&
-	       (c->templates_due ||
-		   age_ns >= e->config.template_seconds * NS_PER_S ||
-		   c->messages_since_templates >= e->config.template_messages);
+	       (c->templates_due || age_ns >= seconds * NS_PER_S ||
+		   c->messages_since_templates >= messages);
 }
 
 /*

@@ -32,8 +32,8 @@ struct exporter_config {
 	uint32_t process_id;        /* of the metering and exporting process */
 	uint32_t domain;            /* Observation Domain ID */
 	size_t mtu;                 /* octets of a datagram's payload */
-	uint32_t template_seconds;  /* refresh after this time; > 0 */
-	uint32_t template_messages; /* ... or this many messages; > 0 */
+	/* Refresh after this time or so many messages; > 0.  Sooner at first. */
+	uint32_t template_seconds, template_messages;
 	struct field_choice fields; /* of records */
 	struct sampling sampling;   /* that the packets of records underwent */
 	uint32_t rate; /* datagrams a second to each collector; 0 = no cap */
