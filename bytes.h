@@ -15,6 +15,36 @@
 #include <stdint.h>
 #include <string.h>
 
+/*
+ * Integers in network byte order, and in little-endian order, among octets
+ * that were taken: who took n of them may read at offsets below n.
+ */
+static inline uint16_t
+be16(const uint8_t *b)
+{
+	return (uint16_t)(b[0] << 8 | b[1]);
+}
+
+static inline uint32_t
+be32(const uint8_t *b)
+{
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
+	       (uint32_t)b[2] << 8 | b[3];
+}
+
+static inline uint16_t
+le16(const uint8_t *b)
+{
+	return (uint16_t)(b[1] << 8 | b[0]);
+}
+
+static inline uint32_t
+le32(const uint8_t *b)
+{
+	return (uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 |
+	       (uint32_t)b[1] << 8 | b[0];
+}
+
 struct rbuf {
 	const uint8_t *p, *end;
 	bool bad;
@@ -94,7 +124,7 @@ rb_u16(struct rbuf *r)
 {
 	const uint8_t *b = rb_take(r, 2);
 
-	return (uint16_t)(b == NULL ? 0 : b[0] << 8 | b[1]);
+	return b == NULL ? 0 : be16(b);
 }
 
 static inline uint32_t
@@ -102,9 +132,7 @@ rb_u32(struct rbuf *r)
 {
 	const uint8_t *b = rb_take(r, 4);
 
-	return b == NULL ? 0
-			 : (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
-			       (uint32_t)b[2] << 8 | b[3];
+	return b == NULL ? 0 : be32(b);
 }
 
 /* Read an unsigned integer in little-endian byte order; 0 past the end. */
@@ -113,7 +141,7 @@ rb_le16(struct rbuf *r)
 {
 	const uint8_t *b = rb_take(r, 2);
 
-	return (uint16_t)(b == NULL ? 0 : b[1] << 8 | b[0]);
+	return b == NULL ? 0 : le16(b);
 }
 
 static inline uint32_t
@@ -121,9 +149,7 @@ rb_le32(struct rbuf *r)
 {
 	const uint8_t *b = rb_take(r, 4);
 
-	return b == NULL ? 0
-			 : (uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 |
-			       (uint32_t)b[1] << 8 | b[0];
+	return b == NULL ? 0 : le32(b);
 }
 
 struct wbuf {

@@ -76,28 +76,32 @@ count_ethertype(struct capture_stats *s, uint16_t type, uint64_t frames)
 void
 capture_flush(struct capture *c)
 {
+	c->stats.frames += c->nburst;
+	c->stats.packets += c->nburst;
 	if (c->nburst > 0)
 		c->hand_over(c->burst, c->nburst, c->arg);
 	c->nburst = 0;
 }
 
 static void
-finish_packet(struct capture *c, struct packet *p, uint64_t time_ns)
+count_notes(struct capture_stats *s, unsigned notes)
 {
-	p->time_ns = time_ns;
-	p->clock_ns =
-	    c->input == NULL ? c->now_ns : clock_step(&c->clock, time_ns);
-	if (p->ifindex == 0 || c->ifindex_given != 0)
-		p->ifindex = c->ifindex;
-	c->stats.packets++;
-	if (p->notes & NOTE_SHORT_TRANSPORT)
-		c->stats.short_transport++;
-	if (p->notes & NOTE_FRAME_LENGTH)
-		c->stats.frame_length++;
-	if (++c->nburst == CAPTURE_BURST)
-		capture_flush(c);
+	s->short_transport += (notes & NOTE_SHORT_TRANSPORT) != 0;
+	s->frame_length += (notes & NOTE_FRAME_LENGTH) != 0;
 }
 
+static void
+discard(struct capture *c, const struct packet *p, enum decode_status why,
+    uint32_t wirelen)
+{
+	c->stats.frames++;
+	c->stats.discard[why]++;
+	c->stats.ignored_octets += wirelen;
+	if (why == DISCARD_ETHERTYPE || why == DISCARD_ARP)
+		count_ethertype(&c->stats, p->ethertype, 1);
+}
+
+/* Frames that become packets are counted when their burst is handed over. */
 void
 capture_frame(struct capture *c, const uint8_t *frame, uint32_t caplen,
     uint32_t wirelen, uint64_t time_ns)
@@ -105,23 +109,28 @@ capture_frame(struct capture *c, const uint8_t *frame, uint32_t caplen,
 	struct packet *p = &c->burst[c->nburst];
 	enum decode_status status;
 
-	c->stats.frames++;
 	c->stats.frame_octets += wirelen;
 	if (c->counting_only) {
+		c->stats.frames++;
 		c->stats.gathering_off++;
 		c->stats.ignored_octets += wirelen;
 		return;
 	}
 	p->ifindex = 0;
 	status = c->decode(frame, caplen, wirelen, p);
-	if (status == DECODE_OK) {
-		finish_packet(c, p, time_ns);
+	if (status != DECODE_OK) {
+		discard(c, p, status, wirelen);
 		return;
 	}
-	c->stats.discard[status]++;
-	c->stats.ignored_octets += wirelen;
-	if (status == DISCARD_ETHERTYPE || status == DISCARD_ARP)
-		count_ethertype(&c->stats, p->ethertype, 1);
+	p->time_ns = time_ns;
+	p->clock_ns =
+	    c->input == NULL ? c->now_ns : clock_step(&c->clock, time_ns);
+	if (p->ifindex == 0 || c->ifindex_given != 0)
+		p->ifindex = c->ifindex;
+	if (p->notes != 0)
+		count_notes(&c->stats, p->notes);
+	if (++c->nburst == CAPTURE_BURST)
+		capture_flush(c);
 }
 
 void

@@ -93,27 +93,14 @@ typedef enum decode_status walk_fn(struct frame *, struct packet *);
 static enum decode_status walk_ethertype(
     struct frame *, uint16_t type, struct packet *);
 
-/* Set every field that decode answers for, but for those set on all paths. */
+/* Begin: clear every field that decode answers for, from `src` on. */
 static inline struct frame
 frame_start(
     const uint8_t *octets, size_t caplen, size_t wirelen, struct packet *p)
 {
-	memset(p->src, 0, sizeof(p->src));
-	memset(p->dst, 0, sizeof(p->dst));
-	p->octets = 0;
-	p->fragment_id = 0;
-	p->content = 0;
-	p->src_port = p->dst_port = 0;
-	p->tcp_flags = 0;
-	p->vlan = 0;
-	p->ethertype = 0;
-	p->protocol = 0;
-	p->ip_version = 0;
-	p->tos = 0;
-	p->fragment = FRAGMENT_NONE;
-	p->notes = 0;
-	memset(p->src_mac, 0, sizeof(p->src_mac));
-	memset(p->dst_mac, 0, sizeof(p->dst_mac));
+	const size_t first = offsetof(struct packet, src);
+
+	memset((uint8_t *)p + first, 0, sizeof(*p) - first);
 	return (struct frame){ .r = rb_init(octets, caplen),
 		.uncaptured = wirelen > caplen ? wirelen - caplen : 0 };
 }
@@ -122,48 +109,74 @@ frame_start(
  * Internet and transport layer
  */
 
-/* Four octets of the transport header, where they were captured. */
-static inline void
-note_content(struct packet *p, struct rbuf *r)
+/*
+ * How far into the header of each protocol is read: up to the destination
+ * port, up to the type and code of ICMP, up to the flags of TCP; 0 where
+ * there is nothing to read.
+ */
+static const uint8_t transport_len[UINT8_MAX + 1] = {
+	[PROTOCOL_TCP] = 14,
+	[PROTOCOL_UDP] = 4,
+	[PROTOCOL_DCCP] = 4,
+	[PROTOCOL_SCTP] = 4,
+	[PROTOCOL_UDPLITE] = 4,
+	[PROTOCOL_ICMP] = 2,
+	[PROTOCOL_ICMPV6] = 2,
+};
+
+/* The rest of a transport header, left octets of it, which ends early. */
+static void
+read_short_transport(const uint8_t *at, size_t left, struct packet *p)
 {
-	if (rb_left(r) >= 4)
-		p->content ^= rb_u32(r);
+	if (left >= 4) {
+		p->src_port = be16(at);
+		p->dst_port = be16(at + 2);
+	}
+	if (left >= 8) /* a sequence number; length and checksum of UDP */
+		p->content ^= be32(at + 4);
+	if (left >= 12 && p->protocol == PROTOCOL_TCP)
+		p->content += be32(at + 8); /* acknowledgement */
 }
 
-/* Ports, or ICMP type and code, and TCP flags; r stands behind IP. */
-static inline void
-read_transport(struct rbuf *r, struct packet *p)
+/* Type and code; checksum and identifier tell messages apart. */
+static void
+read_icmp(const uint8_t *at, size_t left, struct packet *p)
 {
+	if (left >= 2)
+		p->dst_port = be16(at);
+	if (left >= 6)
+		p->content ^= be32(at + 2);
+}
+
+/*
+ * Ports, or ICMP type and code, and TCP flags; r stands behind IP.  TCP and
+ * UDP take the same way: which of them comes next cannot be predicted.
+ */
+static inline void
+read_transport(const struct rbuf *r, struct packet *p)
+{
+	const uint8_t *at = r->p;
+	size_t left = rb_left(r), need = transport_len[p->protocol];
+
 	if (p->fragment == FRAGMENT_LATER)
 		return;
-	switch (p->protocol) {
-	case PROTOCOL_TCP:
-	case PROTOCOL_UDP:
-	case PROTOCOL_DCCP:
-	case PROTOCOL_SCTP:
-	case PROTOCOL_UDPLITE:
-		p->src_port = rb_u16(r);
-		p->dst_port = rb_u16(r);
-		if (r->bad)
-			p->src_port = 0;
-		break;
-	case PROTOCOL_ICMP:
-	case PROTOCOL_ICMPV6:
-		p->dst_port = rb_u16(r);
-		note_content(p, r); /* checksum and identifier */
-		break;
-	default:
-		break;
-	}
-	if (p->protocol == PROTOCOL_TCP) {
-		p->content ^= rb_u32(r);           /* sequence number */
-		p->content += rb_u32(r);           /* acknowledgement */
-		p->tcp_flags = rb_u16(r) & 0x0fff; /* less the data offset */
-	} else if (p->protocol == PROTOCOL_UDP) {
-		note_content(p, r); /* length and checksum */
-	}
-	if (r->bad)
+	if (r->bad || left < need)
 		p->notes |= NOTE_SHORT_TRANSPORT;
+	if (r->bad || need == 0)
+		return;
+	if (need == 2) {
+		read_icmp(at, left, p);
+	} else if (left < 14) {
+		read_short_transport(at, left, p);
+	} else {
+		uint32_t tcp = need == 14 ? UINT32_MAX : 0;
+
+		p->src_port = be16(at);
+		p->dst_port = be16(at + 2);
+		p->content = (p->content ^ be32(at + 4)) + (be32(at + 8) & tcp);
+		/* less the data offset */
+		p->tcp_flags = be16(at + 12) & 0x0fff & (uint16_t)tcp;
+	}
 }
 
 static void
@@ -252,28 +265,25 @@ static enum decode_status
 walk_ipv4(struct frame *f, struct packet *p)
 {
 	struct rbuf r = rb_rest(&f->r);
-	size_t header_len = (size_t)(rb_u8(&r) & 0x0f) * 4;
-	size_t len;
+	const uint8_t *h = rb_take(&r, IPV4_HEADER_LEN);
+	size_t header_len, len;
 	uint16_t id, offset;
 
 	p->ethertype = ETHERTYPE_IPV4;
 	p->ip_version = 4;
-	p->tos = rb_u8(&r);
-	len = rb_u16(&r);
-	id = rb_u16(&r);
-	p->content = id;
-	offset = rb_u16(&r);
-	rb_take(&r, 1);
-	p->protocol = rb_u8(&r);
-	rb_take(&r, 2);
-	rb_copy(&r, p->src, 4);
-	rb_copy(&r, p->dst, 4);
-	if (r.bad)
+	if (h == NULL)
 		return DISCARD_SHORT_IP;
-	len = datagram_len(f, len, p);
+	header_len = (size_t)(h[0] & 0x0f) * 4;
+	len = datagram_len(f, be16(h + 2), p);
 	if (header_len < IPV4_HEADER_LEN || header_len > len)
 		return DISCARD_IP_HEADER;
 	p->octets = (uint32_t)len;
+	p->tos = h[1];
+	p->content = id = be16(h + 4);
+	offset = be16(h + 6);
+	p->protocol = h[9];
+	memcpy(p->src, h + 12, 4);
+	memcpy(p->dst, h + 16, 4);
 	rb_limit(&r, len - IPV4_HEADER_LEN);
 	rb_take(&r, header_len - IPV4_HEADER_LEN);
 	set_fragment(p, (offset & 0x1fff) != 0, (offset & 0x2000) != 0, id);
@@ -315,19 +325,19 @@ static enum decode_status
 walk_ipv6(struct frame *f, struct packet *p)
 {
 	struct rbuf r = rb_rest(&f->r);
-	uint32_t first = rb_u32(&r); /* version, traffic class, flow label */
-	uint64_t payload_len = rb_u16(&r);
+	const uint8_t *h = rb_take(&r, IPV6_HEADER_LEN);
+	uint64_t payload_len;
 	size_t len;
 
 	p->ethertype = ETHERTYPE_IPV6;
 	p->ip_version = 6;
-	p->tos = (uint8_t)(first >> 20);
-	p->protocol = rb_u8(&r);
-	rb_take(&r, 1);
-	rb_copy(&r, p->src, 16);
-	rb_copy(&r, p->dst, 16);
-	if (r.bad)
+	if (h == NULL)
 		return DISCARD_SHORT_IP;
+	p->tos = (uint8_t)(be16(h) >> 4);
+	payload_len = be16(h + 4);
+	p->protocol = h[6];
+	memcpy(p->src, h + 8, 16);
+	memcpy(p->dst, h + 24, 16);
 	if (payload_len == 0 && p->protocol == PROTOCOL_HOP_BY_HOP)
 		payload_len = jumbo_len(r);
 	if (payload_len == 0 && p->protocol != PROTOCOL_NO_NEXT_HEADER)
@@ -343,15 +353,15 @@ walk_ipv6(struct frame *f, struct packet *p)
 static enum decode_status
 walk_ip(struct frame *f, struct packet *p)
 {
-	struct rbuf peek = rb_rest(&f->r);
-
-	switch (rb_u8(&peek) >> 4) {
+	if (rb_left(&f->r) == 0 || f->r.bad)
+		return DISCARD_SHORT_IP;
+	switch (f->r.p[0] >> 4) {
 	case 4:
 		return walk_ipv4(f, p);
 	case 6:
 		return walk_ipv6(f, p);
 	default:
-		return peek.bad ? DISCARD_SHORT_IP : DISCARD_IP_VERSION;
+		return DISCARD_IP_VERSION;
 	}
 }
 
@@ -570,14 +580,13 @@ walk_ethertype(struct frame *f, uint16_t type, struct packet *p)
 static enum decode_status
 walk_ethernet(struct frame *f, struct packet *p)
 {
-	struct rbuf r = rb_rest(&f->r);
-	uint16_t type;
+	const uint8_t *h = rb_take(&f->r, 14);
 
-	rb_copy(&r, p->dst_mac, 6);
-	rb_copy(&r, p->src_mac, 6);
-	type = rb_u16(&r);
-	f->r = r;
-	return r.bad ? DISCARD_SHORT_LINK : walk_ethertype(f, type, p);
+	if (h == NULL)
+		return DISCARD_SHORT_LINK;
+	memcpy(p->dst_mac, h, 6);
+	memcpy(p->src_mac, h + 6, 6);
+	return walk_ethertype(f, be16(h + 12), p);
 }
 
 /* The address field of Linux cooked capture: 8 octets, len of them used. */

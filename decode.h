@@ -43,19 +43,19 @@ enum {
 };
 
 /*
- * What the Metering Process needs to know of one packet.  decode fills it all
- * but time_ns and clock_ns (the capture does) and ifindex (set by the capture
- * unless the link layer knows better).
+ * What the Metering Process needs to know of one packet.  decode fills it from
+ * `src` on; time_ns and clock_ns are the capture's to fill, and ifindex, too,
+ * unless the link layer knows better.
  */
 struct packet {
 	uint64_t time_ns;         /* capture time; ns since 1970 UTC */
 	uint64_t clock_ns;        /* timeline that never runs backwards */
+	uint32_t ifindex;         /* where it was seen; 0 = unknown */
 	uint8_t src[16], dst[16]; /* network order; IPv4 in the first 4 */
 	uint32_t octets;          /* IP datagram: header and payload */
 	uint32_t fragment_id;
 	uint32_t content; /* varies from packet to packet, not from hop to hop:
 			     identification, TCP sequence, checksums */
-	uint32_t ifindex; /* where it was seen; 0 = unknown */
 	uint16_t src_port, dst_port; /* host order; ICMP: 0, type*256+code */
 	uint16_t tcp_flags;
 	uint16_t vlan;      /* outermost VLAN identifier; 0 if untagged */

@@ -41,17 +41,19 @@ enum flow_state { FIN_SEEN_0 = 1, FIN_SEEN_1 = 2, RST_SEEN = 4, USED = 8 };
 #define FIN_BOTH (FIN_SEEN_0 | FIN_SEEN_1)
 
 /*
- * What one direction carried; times are ns since 1970 UTC.  A packet has 20
- * octets at least, so OCTETS_MAX keeps both counts in their bits.
+ * What one direction carried; times are ns since 1970 UTC.  Two counts share
+ * their words with what is narrow, so that adding a packet is an addition
+ * each.  A packet has 20 octets at least, so OCTETS_MAX keeps both counts in
+ * their bits.
  */
 struct half {
-	uint64_t packets : 48;
-	uint64_t tcp_flags : 16;
-	uint64_t octets : 56;
-	uint64_t tos : 8;
+	uint64_t count; /* packets; TCP flags in the 16 highest bits */
+	uint64_t sum;   /* octets; class of service in the 8 highest bits */
 	uint64_t start_ns, end_ns;
 };
 
+#define FLAGS_SHIFT 48
+#define TOS_SHIFT 56
 #define OCTETS_MAX ((UINT64_C(1) << 52) - 1)
 
 /*
@@ -114,6 +116,18 @@ struct flowtrack {
 
 	struct flowtrack_stats stats;
 };
+
+static inline uint64_t
+half_packets(const struct half *h)
+{
+	return h->count & ((UINT64_C(1) << FLAGS_SHIFT) - 1);
+}
+
+static inline uint64_t
+half_octets(const struct half *h)
+{
+	return h->sum & ((UINT64_C(1) << TOS_SHIFT) - 1);
+}
 
 /* Order of a key (and its MAC addresses, at KEY_ETHER) and that of flow i. */
 static inline int
@@ -222,7 +236,7 @@ idle_ms(const struct flowtrack *ft, const struct flow *f)
 static inline bool
 carries(const struct flow *f)
 {
-	return (f->half[0].packets | f->half[1].packets) != 0;
+	return (f->half[0].count | f->half[1].count) != 0;
 }
 
 /* Whether the record under way is as old as the active timeout. */
@@ -287,15 +301,15 @@ wheel_place(struct flowtrack *ft, uint32_t i)
 /* Records --------------------------------------------------------------- */
 
 static void
-fill_half(struct flow_half *out, const struct flow *f, int side)
+fill_half(struct flow_half *out, const struct half *h)
 {
 	*out = (struct flow_half){
-		.packets = f->half[side].packets,
-		.octets = f->half[side].octets,
-		.start_ns = f->half[side].start_ns,
-		.end_ns = f->half[side].end_ns,
-		.tcp_flags = f->half[side].tcp_flags,
-		.tos = f->half[side].tos,
+		.packets = half_packets(h),
+		.octets = half_octets(h),
+		.start_ns = h->start_ns,
+		.end_ns = h->end_ns,
+		.tcp_flags = (uint16_t)(h->count >> FLAGS_SHIFT),
+		.tos = (uint8_t)(h->sum >> TOS_SHIFT),
 	};
 }
 
@@ -322,8 +336,8 @@ fill_record(const struct flowtrack *ft, uint32_t i, enum flow_end why,
 		memcpy(r->dst_mac, ft->ether[i].mac[dst], 6);
 	}
 	r->ingress = f->ifindex;
-	fill_half(&r->fwd, f, 0);
-	fill_half(&r->rev, f, 1);
+	fill_half(&r->fwd, &f->half[0]);
+	fill_half(&r->rev, &f->half[1]);
 }
 
 static uint64_t
@@ -376,8 +390,8 @@ ended_at(const struct flowtrack *ft, const struct flow *f, enum flow_end why)
 		return last + idle_ms(ft, f) * NS_PER_MS;
 	if (why != FLOW_END_ACTIVE || !is_too_old(ft, f))
 		return max_u64(last, ft->time_ns);
-	first = h[0].packets == 0 ||
-			(h[1].packets != 0 && h[1].start_ns < h[0].start_ns)
+	first = h[0].count == 0 ||
+			(h[1].count != 0 && h[1].start_ns < h[0].start_ns)
 		    ? h[1].start_ns
 		    : h[0].start_ns;
 	return max_u64(
@@ -677,8 +691,10 @@ delete_flow(struct flowtrack *ft, uint32_t i)
 	struct flowtrack_stats *s = &ft->stats;
 
 	s->deleted_flows++;
-	s->deleted_packets += f->half[0].packets + f->half[1].packets;
-	s->deleted_octets += f->half[0].octets + f->half[1].octets;
+	s->deleted_packets +=
+	    half_packets(&f->half[0]) + half_packets(&f->half[1]);
+	s->deleted_octets +=
+	    half_octets(&f->half[0]) + half_octets(&f->half[1]);
 	drop_entry(ft, i);
 }
 
@@ -811,6 +827,27 @@ new_flow(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 	return i;
 }
 
+/* Whether a half may count the octets of packet p, too. */
+static inline bool
+has_room(
+    const struct flowtrack *ft, const struct half *h, const struct packet *p)
+{
+	return half_octets(h) <= ft->config.octets_max - p->octets;
+}
+
+/*
+ * Whether nothing but its sums changes in a flow for packet p: all that
+ * end_record_before looks for, and most packets need no more than this.
+ */
+static inline bool
+joins(const struct flowtrack *ft, const struct flow *f, const struct half *h,
+    const struct packet *p)
+{
+	return carries(f) && !is_idle(ft, f) && !is_too_old(ft, f) &&
+	       has_room(ft, h, p) &&
+	       (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
+}
+
 /* End the record under way where packet p must not be part of it. */
 static void
 end_record_before(
@@ -824,8 +861,8 @@ end_record_before(
 
 	if (why == FLOW_END_NONE && opens)
 		why = FLOW_END_FLOW;
-	else if (why == FLOW_END_NONE && f->half[down != f->from].octets >
-					     ft->config.octets_max - p->octets)
+	else if (why == FLOW_END_NONE &&
+		 !has_room(ft, &f->half[down != f->from], p))
 		why = FLOW_END_ACTIVE;
 	if (why != FLOW_END_NONE)
 		report(ft, i, why);
@@ -855,41 +892,42 @@ note_tcp(struct flowtrack *ft, uint32_t i, int side, uint16_t flags)
 	wheel_place(ft, i);
 }
 
-static void
+static inline void
+add_to_half(struct half *h, const struct packet *p)
+{
+	if (h->count == 0) {
+		h->start_ns = h->end_ns = p->time_ns;
+		h->sum = (uint64_t)p->tos << TOS_SHIFT;
+	} else if (p->time_ns > h->end_ns) {
+		h->end_ns = p->time_ns;
+	}
+	h->count = (h->count + 1) | (uint64_t)p->tcp_flags << FLAGS_SHIFT;
+	h->sum += p->octets;
+}
+
+static inline void
 account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 {
-	struct flowtrack_stats *s = &ft->stats;
 	uint32_t i = find_flow(ft, q);
-	struct flow *f;
-	struct half *h;
+	struct flow *f = &ft->flow[i];
 	bool begins;
 	int side;
 
 	if (i == 0)
 		i = new_flow(ft, q, p);
-	else
+	else if (!joins(ft, f, &f->half[q->down != f->from], p))
 		end_record_before(ft, i, p, q->down);
 	f = &ft->flow[i];
 	begins = !carries(f);
 	side = q->down != f->from;
-	h = &f->half[side];
 	f->seen_ms = ft->now_ms;
-	if (h->packets++ == 0) {
-		h->start_ns = h->end_ns = p->time_ns;
-		h->tos = p->tos;
-	} else if (p->time_ns > h->end_ns) {
-		h->end_ns = p->time_ns;
-	}
-	h->octets += p->octets;
-	h->tcp_flags |= p->tcp_flags;
+	add_to_half(&f->half[side], p);
 	if (begins)
 		wheel_place(ft, i);
-	if (p->protocol == 6)
+	if (p->tcp_flags & (TCP_FIN | TCP_RST))
 		note_tcp(ft, i, side, p->tcp_flags);
-	s->packets++;
-	s->octets += p->octets;
-	s->protocol_packets[p->protocol]++;
-	s->protocol_octets[p->protocol] += p->octets;
+	ft->stats.protocol_packets[p->protocol]++;
+	ft->stats.protocol_octets[p->protocol] += p->octets;
 }
 
 /*
@@ -952,6 +990,25 @@ fetch_children(const struct flowtrack *ft, size_t n, struct probe probe[BURST])
 	}
 }
 
+static void
+account_all(struct flowtrack *ft, const struct packet *p, size_t n,
+    const struct probe probe[BURST])
+{
+	uint64_t octets = 0;
+
+	for (size_t j = 0; j < n; j++) {
+		if (p[j].clock_ns >= ft->clock_ms_ns)
+			set_clock(ft, p[j].clock_ns);
+		if (reached(ft->now_ms, ft->expint_ms))
+			expire_due(ft, EXPIRE_PER_PACKET);
+		ft->time_ns = max_u64(ft->time_ns, p[j].time_ns);
+		account(ft, &probe[j], &p[j]);
+		octets += p[j].octets;
+	}
+	ft->stats.packets += n;
+	ft->stats.octets += octets;
+}
+
 void
 flowtrack_add(struct flowtrack *ft, const struct packet *p, size_t n)
 {
@@ -963,13 +1020,7 @@ flowtrack_add(struct flowtrack *ft, const struct packet *p, size_t n)
 		find_buckets(ft, some, probe);
 		fetch_roots(ft, some, probe);
 		fetch_children(ft, some, probe);
-		for (size_t j = 0; j < some; j++) {
-			if (p[j].clock_ns >= ft->clock_ms_ns)
-				set_clock(ft, p[j].clock_ns);
-			expire_due(ft, EXPIRE_PER_PACKET);
-			ft->time_ns = max_u64(ft->time_ns, p[j].time_ns);
-			account(ft, &probe[j], &p[j]);
-		}
+		account_all(ft, p, some, probe);
 	}
 }
 

@@ -160,20 +160,22 @@ finish(struct pcapfile *f, const char *damage)
 }
 
 static inline uint32_t
-u32(const struct pcapfile *f, struct rbuf *r)
+u32(const struct pcapfile *f, size_t offset)
 {
-	return f->big_endian ? rb_u32(r) : rb_le32(r);
+	return f->big_endian ? be32(f->next + offset) : le32(f->next + offset);
 }
 
-/* Read a record's header; frame and snap length are not looked at. */
+/*
+ * Read a record's header, which is in the buffer; frame and snap length are
+ * not looked at.
+ */
 static inline void
 parse_header(const struct pcapfile *f, struct pcapfile_record *rec)
 {
-	struct rbuf r = rb_init(f->next, (size_t)(f->end - f->next));
-	uint64_t s = u32(f, &r);
-	uint64_t fraction_ns = (uint64_t)u32(f, &r) * f->variant->tick_ns;
-	uint32_t first = u32(f, &r);
-	uint32_t second = u32(f, &r);
+	uint64_t s = u32(f, 0);
+	uint64_t fraction_ns = (uint64_t)u32(f, 4) * f->variant->tick_ns;
+	uint32_t first = u32(f, 8);
+	uint32_t second = u32(f, 12);
 	bool swap = f->order == CAPTURED_SECOND ||
 		    (f->order == CAPTURED_IS_SMALLER && first > second);
 
