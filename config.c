@@ -10,41 +10,32 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <getopt.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "config.h"
+#include "endpoint.h"
 #include "ie.h"
 #include "message.h"
+#include "values.h"
 
 #define STRING(x) #x
 #define STR(x) STRING(x)
 
 /* Defaults that the usage text names too. */
-#define VERSION_DEFAULT 10
 #define MAX_FLOWS_DEFAULT 8192
 #define SNAPLEN_DEFAULT 128
 #define BUFFER_DEFAULT_MIB 4
-#define MTU_DEFAULT 1400
 /* A receiver with a default socket buffer on the same machine keeps up. */
 #define RATE_DEFAULT 2000
-#define TEMPLATE_SECONDS_DEFAULT 60
-#define TEMPLATE_MESSAGES_DEFAULT 4096
 #define IDLE_DEFAULT_S 60
 #define CLOSED_DEFAULT_S 10
 #define MAXLIFE_DEFAULT_S 300
 #define EXPINT_DEFAULT_S 1
-
-#define OPTIONS_UNSET UINT_MAX /* options data by export version */
 
 #define PIDFILE_DEFAULT RUNSTATEDIR "/softprobe/softprobe.pid"
 #define CONTROL_DEFAULT RUNSTATEDIR "/softprobe/softprobe.ctl"
@@ -56,7 +47,6 @@
 #define SNAPLEN_MAX 262144
 #define MPLS_LABELS_MAX 10
 #define INTERFACE_NAME_MAX 63 /* octets */
-#define VALUE_SHOWN_MAX 100   /* octets of a refused value */
 
 static const struct capture_config capture_defaults = {
 	.filter = NULL,
@@ -82,15 +72,8 @@ static const struct flowtrack_config track_defaults = {
 };
 
 static const struct exporter_config exporter_defaults = {
-	.version = VERSION_DEFAULT,
-	.domain = 0,
-	.mtu = MTU_DEFAULT,
-	.template_seconds = TEMPLATE_SECONDS_DEFAULT,
-	.template_messages = TEMPLATE_MESSAGES_DEFAULT,
 	.rate = RATE_DEFAULT,
 	.sampling = { SAMPLING_SYSTEMATIC, 1 },
-	.options = OPTIONS_UNSET,
-	.hop_limit = 0,
 };
 
 struct option_row;
@@ -103,6 +86,12 @@ struct parse {
 	bool long_form;               /* spelled --name, not -x */
 	const char *value;            /* and its argument; NULL = none */
 	bool pidfile_given, control_given;
+	struct {
+		const struct option_row *row;
+		bool long_form;
+		const char *value;
+	} collector[CONFIG_COLLECTORS_MAX]; /* each -n */
+	size_t ncollectors;
 };
 
 /* Takes an option's value; CONFIG_RUN = go on. */
@@ -143,11 +132,10 @@ struct option_row {
 };
 
 static set_fn set_buffer, set_collector, set_control, set_elements,
-    set_export_version, set_filter, set_flag, set_flow_key, set_help,
-    set_interface, set_later, set_lowest, set_no_promiscuous, set_nothing,
-    set_number, set_options, set_sampling, set_pidfile, set_rate, set_read,
-    set_template_refresh, set_time_unit, set_timeout, set_transport,
-    set_version;
+    set_endpoint, set_filter, set_flag, set_flow_key, set_help, set_interface,
+    set_later, set_lowest, set_no_promiscuous, set_nothing, set_number,
+    set_sampling, set_pidfile, set_rate, set_read, set_time_unit, set_timeout,
+    set_transport, set_version;
 
 #define AT(field)                                                              \
 	.at = offsetof(struct config, field),                                  \
@@ -197,28 +185,31 @@ static const struct option_row rows[] = {
 	    .set = set_collector },
 	{ GROUP_EXPORT, 'v', "export-version", "VERSION",
 	    "5, 9, 10 or ipfix (" STR(VERSION_DEFAULT) ")",
-	    .set = set_export_version },
+	    .set = set_endpoint },
 	{ GROUP_EXPORT, 'P', "transport", "PROTOCOL",
 	    "udp; tcp and sctp not yet", .set = set_transport },
+	{ GROUP_EXPORT, 'e', "source-address", "ADDRESS",
+	    "send from this address", .set = set_later },
+	{ GROUP_EXPORT, 'S', "bind-device", "NAME",
+	    "send through this interface", .set = set_later },
 	{ GROUP_EXPORT, 'L', "hop-limit", "N",
-	    "of datagrams, 1 to 255; 0 = the system's (0)", .set = set_number,
-	    AT(exporter.hop_limit), .max = 255 },
+	    "of datagrams, 1 to 255; 0 = the system's (0)",
+	    .set = set_endpoint },
 	{ GROUP_EXPORT, 0, "mtu", "OCTETS",
 	    "payload of a datagram, at most (" STR(MTU_DEFAULT) ")",
-	    .set = set_number,
-	    AT(exporter.mtu), .min = MESSAGE_MIN, .max = MESSAGE_MAX },
+	    .set = set_endpoint },
 	{ GROUP_EXPORT, 0, "export-rate", "N",
 	    "datagrams a second; 0 = no cap (" STR(RATE_DEFAULT) ")",
 	    .set = set_rate, .max = UINT32_MAX },
 	{ GROUP_EXPORT, 0, "template-refresh", "[SECONDS][,MESSAGES]",
 	    "send templates again ("
 	    STR(TEMPLATE_SECONDS_DEFAULT) "," STR(TEMPLATE_MESSAGES_DEFAULT)
-	    ")", .set = set_template_refresh, .min = 1, .max = INT32_MAX },
+	    ")", .set = set_endpoint },
 	{ GROUP_EXPORT, 0, "options", "LIST",
-	    "sampling,interfaces,statistics,exporter; none", .set = set_options },
+	    "sampling,interfaces,statistics,exporter; none",
+	    .set = set_endpoint },
 	{ GROUP_EXPORT, 0, "domain", "N",
-	    "Observation Domain ID (0)", .set = set_number,
-	    AT(exporter.domain), .max = UINT32_MAX },
+	    "Observation Domain ID (0)", .set = set_endpoint },
 	{ GROUP_EXPORT, 'b', "biflow", NULL,
 	    "both directions in one record; IPFIX, JSON", .set = set_flag,
 	    AT(exporter.fields.biflow) },
@@ -256,10 +247,6 @@ static const struct option_row rows[] = {
 
 	{ GROUP_LATER, 'l', "balance", NULL,
 	    "share records among collectors", .set = set_later },
-	{ GROUP_LATER, 'S', "bind-device", "NAME",
-	    "send through this interface", .set = set_later },
-	{ GROUP_LATER, 'e', "source-address", "ADDRESS",
-	    "send from this address", .set = set_later },
 	{ GROUP_LATER, 'R', "receive-port", "PORT",
 	    "receive PSAMP", .set = set_later },
 	{ GROUP_LATER, 'H', "direction-mac", "ADDRESS",
@@ -274,15 +261,6 @@ static const struct option_row rows[] = {
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 #define LONG_FORM 256 /* plus a row's index: getopt's value of --name */
 
-/* Make what is in errbuf one line, whatever the values in it hold. */
-static void
-one_line(char *errbuf)
-{
-	for (char *at = errbuf; *at != '\0'; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
-}
-
 /* Refuse the command line as a whole. */
 static enum config_result __attribute__((format(printf, 2, 3)))
 refuse(struct parse *p, const char *fmt, ...)
@@ -292,7 +270,7 @@ refuse(struct parse *p, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(p->errbuf, CONFIG_ERROR_LEN, fmt, ap);
 	va_end(ap);
-	one_line(p->errbuf);
+	value_one_line(p->errbuf);
 	return CONFIG_BAD;
 }
 
@@ -316,138 +294,26 @@ fail(struct parse *p, const char *fmt, ...)
 
 /* Words and numbers. */
 
-/* How many octets of a refused value to show. */
-static int
-shown(size_t len)
-{
-	return len < VALUE_SHOWN_MAX ? (int)len : VALUE_SHOWN_MAX;
-}
-
-/* A word that an option takes. */
-struct choice {
-	const char *word; /* NULL ends a list */
-	uint32_t value;
-	bool later; /* not supported yet */
-};
-
-static const struct choice *
-choice_find(const struct choice *choices, const char *word)
-{
-	for (; choices->word != NULL; choices++)
-		if (strcmp(choices->word, word) == 0)
-			return choices;
-	return NULL;
-}
-
-/* Fill buf with "a, b or c", those supported; returns how many. */
-static size_t
-choice_list(
-    const struct choice *choices, const char *glue, char *buf, size_t len)
-{
-	size_t total = 0, n = 0;
-
-	for (const struct choice *c = choices; c->word != NULL; c++)
-		total += !c->later;
-	buf[0] = '\0';
-	for (; choices->word != NULL; choices++) {
-		if (choices->later)
-			continue;
-		if (n++ > 0)
-			(void)strlcat(buf, n == total ? glue : ", ", len);
-		(void)strlcat(buf, choices->word, len);
-	}
-	return total;
-}
-
 static enum config_result
 choose(struct parse *p, const struct choice *choices, const char *word,
     uint32_t *value)
 {
-	const struct choice *c = choice_find(choices, word);
-	char list[128];
+	char reason[REASON_LEN];
 
-	if (c == NULL) {
-		choice_list(choices, " or ", list, sizeof(list));
-		return fail(p, "\"%.*s\" is not known; give %s",
-		    VALUE_SHOWN_MAX, word, list);
-	}
-	if (c->later) {
-		size_t n = choice_list(choices, " and ", list, sizeof(list));
-
-		return fail(p, "not supported yet; only %s %s", list,
-		    n == 1 ? "is" : "are");
-	}
-	*value = c->value;
-	return CONFIG_RUN;
-}
-
-/*
- * Read decimal digits, nothing else, and move *text past them.  0, or -1 if
- * there are none or the number does not fit.
- */
-static int
-digits(const char **text, uint64_t *n)
-{
-	const char *at = *text;
-
-	for (*n = 0; *at >= '0' && *at <= '9'; at++) {
-		unsigned digit = (unsigned)(*at - '0');
-
-		if (*n > (UINT64_MAX - digit) / 10)
-			return -1;
-		*n = *n * 10 + digit;
-	}
-	if (at == *text)
-		return -1;
-	*text = at;
-	return 0;
-}
-
-/* Whether text is a number from min to max and nothing else. */
-static bool
-is_number(const char *text, uint64_t min, uint64_t max, uint64_t *n)
-{
-	return digits(&text, n) == 0 && *text == '\0' && *n >= min && *n <= max;
+	if (choice_value(choices, word, value, reason) == 0)
+		return CONFIG_RUN;
+	return fail(p, "%s", reason);
 }
 
 /* Read a number within the bounds of the option at hand. */
 static enum config_result
 number(struct parse *p, const char *text, uint64_t *n)
 {
-	if (is_number(text, p->row->min, p->row->max, n))
+	char reason[REASON_LEN];
+
+	if (value_parse_number(text, p->row->min, p->row->max, n, reason) == 0)
 		return CONFIG_RUN;
-	return fail(p, "give a number from %" PRIu64 " to %" PRIu64,
-	    p->row->min, p->row->max);
-}
-
-/* Times. */
-
-int
-config_time(const char *text, uint32_t *ms)
-{
-	static const struct {
-		const char *name;
-		uint32_t ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 },
-		{ "h", 3600000 }, { "d", 86400000 }, { "w", 604800000 },
-		{ "", 1000 } }; /* the last one always fits */
-	uint64_t sum = 0, n;
-
-	do {
-		size_t u = 0;
-
-		if (digits(&text, &n) != 0)
-			return -1;
-		while (strncasecmp(
-			   text, units[u].name, strlen(units[u].name)) != 0)
-			u++;
-		if (n > (TIMEOUT_MAX_MS - sum) / units[u].ms)
-			return -1;
-		sum += n * units[u].ms;
-		text += strlen(units[u].name);
-	} while (*text != '\0');
-	*ms = (uint32_t)sum;
-	return 0;
+	return fail(p, "%s", reason);
 }
 
 #define BIT(timeout) (UINT32_C(1) << (timeout))
@@ -479,9 +345,9 @@ refuse_timeout_name(
 
 	choice_list(choices, " or ", list, sizeof(list));
 	(void)snprintf(errbuf, CONFIG_ERROR_LEN,
-	    "\"%.*s\" is not a timeout; give NAME=TIME with %s", shown(len),
-	    name, list);
-	one_line(errbuf);
+	    "\"%.*s\" is not a timeout; give NAME=TIME with %s",
+	    value_shown(len), name, list);
+	value_one_line(errbuf);
 }
 
 int
@@ -503,7 +369,7 @@ config_timeout(const char *text, uint32_t *which, uint32_t *ms,
 		return -1;
 	}
 	text += len + 1;
-	if (config_time(text, ms) != 0)
+	if (value_time(text, ms) != 0)
 		(void)snprintf(errbuf, CONFIG_ERROR_LEN,
 		    "\"%.*s\" is not a time; give a number with ms, s, m, h, "
 		    "d or w, such as 1m30s, at most 24d",
@@ -515,7 +381,7 @@ config_timeout(const char *text, uint32_t *which, uint32_t *ms,
 		*which = c->value;
 		return 0;
 	}
-	one_line(errbuf);
+	value_one_line(errbuf);
 	return -1;
 }
 
@@ -603,7 +469,7 @@ set_interface(struct parse *p, const char *value)
 	uint64_t ifindex = 0;
 
 	if (prefix > 0 && value[prefix] == ':' &&
-	    (digits(&name, &ifindex) != 0 || *name++ != ':' ||
+	    (value_digits(&name, &ifindex) != 0 || *name++ != ':' ||
 		ifindex > p->row->max))
 		return fail(p,
 		    "give an index from 0 to %" PRIu64 " before the colon",
@@ -645,20 +511,13 @@ set_no_promiscuous(struct parse *p, const char *value)
 static enum config_result
 set_buffer(struct parse *p, const char *value)
 {
-	static const struct choice units[] = { { "", 1, false },
-		{ "k", 1024, false }, { "K", 1024, false }, { "M", MIB, false },
-		{ NULL, 0, false } };
-	const struct choice *unit = NULL;
+	char reason[REASON_LEN];
 	uint64_t n;
 
-	if (digits(&value, &n) == 0)
-		unit = choice_find(units, value);
-	if (unit == NULL || n > p->row->max / unit->value ||
-	    n * unit->value < p->row->min)
-		return fail(p,
-		    "give %" PRIu64 " to %" PRIu64 " octets, or use k or M",
-		    p->row->min, p->row->max);
-	p->cfg->capture.buffer_octets = (uint32_t)(n * unit->value);
+	if (value_parse_octets(value, p->row->min, p->row->max, &n, reason) !=
+	    0)
+		return fail(p, "%s", reason);
+	p->cfg->capture.buffer_octets = (uint32_t)n;
 	return CONFIG_RUN;
 }
 
@@ -720,7 +579,7 @@ set_timeout(struct parse *p, const char *value)
 	uint64_t n;
 
 	if (strncmp(value, max_flows, strlen(max_flows)) == 0) {
-		if (!is_number(
+		if (!value_number(
 			value + strlen(max_flows), 1, FLOWTRACK_MAX_FLOWS, &n))
 			return fail(p, "give a number from 1 to %" PRIu32,
 			    FLOWTRACK_MAX_FLOWS);
@@ -737,109 +596,36 @@ set_timeout(struct parse *p, const char *value)
 
 /* Where Flow Records go. */
 
-#define LETTERS                                                                \
-	"abcdefghijklmnopqrstuvwxyz"                                           \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define NAME_OCTETS LETTERS "0123456789-._"
-
-/* Whether text is not empty and has no octets but these. */
-static bool
-is_made_of(const char *text, const char *octets)
-{
-	return *text != '\0' && text[strspn(text, octets)] == '\0';
-}
-
-/* A host's or a service's name: there is a letter in it. */
-static bool
-is_name(const char *text)
-{
-	return is_made_of(text, NAME_OCTETS) && *text != '-' &&
-	       strpbrk(text, LETTERS) != NULL;
-}
-
-/* An IPv6 address, with or without %SCOPE. */
-static bool
-is_ipv6(const char *text)
-{
-	size_t len = strcspn(text, "%");
-	char address[INET6_ADDRSTRLEN];
-	struct in6_addr in6;
-
-	if (len >= sizeof(address))
-		return false;
-	(void)strlcpy(address, text, len + 1);
-	if (text[len] == '%' && !is_made_of(text + len + 1, NAME_OCTETS))
-		return false;
-	return inet_pton(AF_INET6, address, &in6) == 1;
-}
-
-static bool
-is_host(const char *text)
-{
-	struct in_addr in;
-
-	if (strchr(text, ':') != NULL)
-		return is_ipv6(text);
-	if (is_made_of(text, "0123456789."))
-		return inet_pton(AF_INET, text, &in) == 1;
-	return is_name(text);
-}
-
-/* A port number, or a service name that shall be looked up later. */
-static bool
-is_port(const char *text)
-{
-	uint64_t n;
-
-	if (is_made_of(text, "0123456789"))
-		return is_number(text, 1, UINT16_MAX, &n);
-	return is_name(text);
-}
-
-/* Cut "host:port" or "[host]:port" in two.  0, or -1. */
-static int
-split_endpoint(char *text, char **host, char **port)
-{
-	char *end = strchr(text, *text == '[' ? ']' : ':');
-
-	*host = *text == '[' ? text + 1 : text;
-	if (end != NULL && *end == ']')
-		*end++ = '\0';
-	if (end == NULL || *end != ':')
-		return -1;
-	*end = '\0';
-	*port = end + 1;
-	return is_host(*host) && is_port(*port) ? 0 : -1;
-}
-
-#define SCHEME_PATH 1 /* value: not followed by // */
-
-static const struct choice schemes[] = { { "udp", 0, false },
-	{ "tcp", 0, true }, { "sctp", 0, true }, { "tls", 0, true },
-	{ "dtls", 0, true }, { "file", SCHEME_PATH, true },
-	{ "json", SCHEME_PATH, true }, { "text", SCHEME_PATH, true },
-	{ NULL, 0, false } };
-
-/* Step over SCHEME:// of a collector, if it has one that is supported. */
+/* An option that sets what a key of a collector sets, for all of them. */
 static enum config_result
-skip_scheme(struct parse *p, char **text)
+set_endpoint(struct parse *p, const char *value)
 {
-	char *colon = strchr(*text, ':');
-	const struct choice *scheme;
-	uint32_t unused;
-	bool slashes;
+	char reason[REASON_LEN];
 
-	if (colon == NULL)
+	if (endpoint_set(&p->cfg->defaults, p->row->name, value, reason) == 0)
 		return CONFIG_RUN;
-	*colon = '\0';
-	slashes = strncmp(colon + 1, "//", 2) == 0;
-	scheme = choice_find(schemes, *text);
-	if ((slashes || (scheme != NULL && scheme->value == SCHEME_PATH)) &&
-	    choose(p, schemes, *text, &unused) != CONFIG_RUN)
-		return CONFIG_BAD;
-	*colon = ':';
-	if (slashes)
-		*text = colon + 3;
+	return fail(p, "%s", reason);
+}
+
+static enum config_result
+set_transport(struct parse *p, const char *value)
+{
+	char reason[REASON_LEN];
+
+	if (endpoint_set_kind(&p->cfg->defaults, value, reason) == 0)
+		return CONFIG_RUN;
+	return fail(p, "%s", reason);
+}
+
+/* Collectors are read when all defaults are known. */
+static enum config_result
+set_collector(struct parse *p, const char *value)
+{
+	if (p->ncollectors == CONFIG_COLLECTORS_MAX)
+		return fail(p, "at most %d collectors", CONFIG_COLLECTORS_MAX);
+	p->collector[p->ncollectors].row = p->row;
+	p->collector[p->ncollectors].long_form = p->long_form;
+	p->collector[p->ncollectors++].value = value;
 	return CONFIG_RUN;
 }
 
@@ -847,29 +633,28 @@ static enum config_result
 add_collector(struct parse *p, const char *item, size_t len)
 {
 	struct config *cfg = p->cfg;
-	struct collector_address *to = &cfg->collector[cfg->ncollectors];
-	char buf[sizeof(to->host) + sizeof(to->port) + 16];
-	char *text = buf, *host, *port;
+	struct collector_config *more;
+	char reason[REASON_LEN];
 
 	if (cfg->ncollectors == CONFIG_COLLECTORS_MAX)
 		return fail(p, "at most %d collectors", CONFIG_COLLECTORS_MAX);
-	(void)strlcpy(buf, item, len < sizeof(buf) ? len + 1 : sizeof(buf));
-	if (skip_scheme(p, &text) != CONFIG_RUN)
-		return CONFIG_BAD;
-	if (len >= sizeof(buf) || split_endpoint(text, &host, &port) != 0 ||
-	    strlcpy(to->host, host, sizeof(to->host)) >= sizeof(to->host) ||
-	    strlcpy(to->port, port, sizeof(to->port)) >= sizeof(to->port))
-		return fail(p,
-		    "\"%.*s\" is not a collector; give HOST:PORT or "
-		    "[IPV6]:PORT, PORT being 1 to 65535 or a service name",
-		    shown(len), item);
+	more =
+	    realloc(cfg->collector, (cfg->ncollectors + 1) * sizeof(more[0]));
+	if (more == NULL)
+		return fail(p, "out of memory");
+	cfg->collector = more;
+	if (endpoint_parse(&more[cfg->ncollectors], item, len, &cfg->defaults,
+		reason) != 0)
+		return fail(p, "%s", reason);
 	cfg->ncollectors++;
 	return CONFIG_RUN;
 }
 
+/* Read what the option at hand, a -n, holds. */
 static enum config_result
-set_collector(struct parse *p, const char *value)
+read_collectors(struct parse *p)
 {
+	const char *value = p->value;
 	size_t len;
 
 	for (;; value += len + 1) {
@@ -879,31 +664,6 @@ set_collector(struct parse *p, const char *value)
 		if (value[len] == '\0')
 			return CONFIG_RUN;
 	}
-}
-
-static enum config_result
-set_export_version(struct parse *p, const char *value)
-{
-	static const struct choice versions[] = { { "5", 5, false },
-		{ "9", 9, false }, { "10", 10, false }, { "ipfix", 10, false },
-		{ "1", 1, true }, { "psamp", 0, true }, { "ntopng", 0, true },
-		{ NULL, 0, false } };
-	uint32_t version = VERSION_DEFAULT;
-
-	if (choose(p, versions, value, &version) != CONFIG_RUN)
-		return CONFIG_BAD;
-	p->cfg->exporter.version = version;
-	return CONFIG_RUN;
-}
-
-static enum config_result
-set_transport(struct parse *p, const char *value)
-{
-	static const struct choice transports[] = { { "udp", 0, false },
-		{ "tcp", 0, true }, { "sctp", 0, true }, { NULL, 0, false } };
-	uint32_t unused;
-
-	return choose(p, transports, value, &unused);
 }
 
 static enum config_result
@@ -920,36 +680,6 @@ set_time_unit(struct parse *p, const char *value)
 	return CONFIG_RUN;
 }
 
-/* Names of options data, or none. */
-static enum config_result
-set_options(struct parse *p, const char *value)
-{
-	static const struct choice kinds[] = { { "sampling", EXPORT_SAMPLING,
-						   false },
-		{ "interfaces", EXPORT_INTERFACES, false },
-		{ "statistics", EXPORT_STATISTICS, false },
-		{ "exporter", EXPORT_EXPORTER, false },
-		{ "all", EXPORT_ALL, false }, { "none", 0, false },
-		{ NULL, 0, false } };
-	unsigned options = 0;
-	uint32_t kind = 0;
-
-	for (size_t len;; value += len + 1) {
-		char word[16] = "";
-
-		len = strcspn(value, ",");
-		if (len < sizeof(word))
-			(void)strlcpy(word, value, len + 1);
-		if (choose(p, kinds, word, &kind) != CONFIG_RUN)
-			return CONFIG_BAD;
-		options |= kind;
-		if (value[len] == '\0')
-			break;
-	}
-	p->cfg->exporter.options = options;
-	return CONFIG_RUN;
-}
-
 static enum config_result
 set_rate(struct parse *p, const char *value)
 {
@@ -959,28 +689,6 @@ set_rate(struct parse *p, const char *value)
 		return CONFIG_BAD;
 	p->cfg->exporter.rate = (uint32_t)n;
 	p->cfg->rate_given = true;
-	return CONFIG_RUN;
-}
-
-static enum config_result
-set_template_refresh(struct parse *p, const char *value)
-{
-	const char *comma = strchr(value, ',');
-	uint64_t min = p->row->min, max = p->row->max;
-	uint64_t seconds = p->cfg->exporter.template_seconds;
-	uint64_t messages = p->cfg->exporter.template_messages;
-	const char *at = value;
-
-	if ((at != comma && (digits(&at, &seconds) != 0 || seconds < min ||
-				seconds > max)) ||
-	    (comma == NULL ? *at != '\0' : at != comma) ||
-	    (comma != NULL && !is_number(comma + 1, min, max, &messages)))
-		return fail(p,
-		    "give SECONDS, SECONDS,MESSAGES or ,MESSAGES, "
-		    "each from %" PRIu64 " to %" PRIu64,
-		    min, max);
-	p->cfg->exporter.template_seconds = (uint32_t)seconds;
-	p->cfg->exporter.template_messages = (uint32_t)messages;
 	return CONFIG_RUN;
 }
 
@@ -1200,22 +908,54 @@ read_filter(struct parse *p, int argc, char **argv)
 
 /* What not every export version can express. */
 static enum config_result
-settle_fields(struct parse *p)
+check_version(struct parse *p, const struct collector_config *to)
 {
 	const struct exporter_config *x = &p->cfg->exporter;
 
-	if (x->fields.biflow && x->version != 10)
+	if (x->fields.biflow && to->version != 10)
 		return refuse(
 		    p, "-b: biflow needs IPFIX; give -v 10, or leave -b out");
-	if (x->fields.unit != UNIT_MILLI && x->version != 10)
+	if (x->fields.unit != UNIT_MILLI && to->version != 10)
 		return refuse(p, "-A: times of NetFlow are milliseconds; give "
 				 "-v 10, or -A milli");
-	if (x->version == 5 && x->sampling.interval > NF5_INTERVAL_MAX)
+	if (to->version == 5 && x->sampling.interval > NF5_INTERVAL_MAX)
 		return refuse(p,
 		    "-s %" PRIu32 ": NetFlow v5 tells at most one packet in "
 		    "%u; give -v 9 or -v 10, or sample less",
 		    x->sampling.interval, NF5_INTERVAL_MAX);
 	return CONFIG_RUN;
+}
+
+/* Settle what a collector's export version implies. */
+static enum config_result
+settle_collector(struct parse *p, struct collector_config *to)
+{
+	if (to->version == 5)
+		p->cfg->track.octets_max = UINT32_MAX;
+	/* Not all collectors count options data in the IPFIX sequence. */
+	if (to->options == EXPORT_BY_VERSION)
+		to->options = to->version == 9 ? EXPORT_ALL : 0;
+	return check_version(p, to);
+}
+
+static enum config_result
+settle_collectors(struct parse *p)
+{
+	struct config *cfg = p->cfg;
+
+	for (size_t i = 0; i < p->ncollectors; i++) {
+		p->row = p->collector[i].row;
+		p->long_form = p->collector[i].long_form;
+		p->value = p->collector[i].value;
+		if (read_collectors(p) != CONFIG_RUN)
+			return CONFIG_BAD;
+	}
+	for (size_t i = 0; i < cfg->ncollectors; i++)
+		if (settle_collector(p, &cfg->collector[i]) != CONFIG_RUN)
+			return CONFIG_BAD;
+	/* Without any, records are printed: as if for one. */
+	return cfg->ncollectors > 0 ? CONFIG_RUN
+				    : settle_collector(p, &cfg->defaults);
 }
 
 /* Settle what follows from several options together. */
@@ -1224,6 +964,8 @@ settle(struct parse *p)
 {
 	struct config *cfg = p->cfg;
 
+	if (settle_collectors(p) != CONFIG_RUN)
+		return CONFIG_BAD;
 	if (cfg->nsources == 0)
 		return refuse(p, "nothing to capture from: give -i INTERFACE "
 				 "or -r FILE");
@@ -1233,15 +975,9 @@ settle(struct parse *p)
 		cfg->pidfile = PIDFILE_DEFAULT;
 	if (!p->control_given && !cfg->replay && cfg->ncollectors > 0)
 		cfg->control_path = CONTROL_DEFAULT;
-	if (cfg->exporter.version == 5)
-		cfg->track.octets_max = UINT32_MAX;
 	cfg->exporter.replay = cfg->replay;
 	cfg->exporter.fields.mac = cfg->track.key == KEY_ETHER;
-	/* Not all collectors count options data in the IPFIX sequence. */
-	if (cfg->exporter.options == OPTIONS_UNSET)
-		cfg->exporter.options =
-		    cfg->exporter.version == 9 ? EXPORT_ALL : 0;
-	return settle_fields(p);
+	return CONFIG_RUN;
 }
 
 enum config_result
@@ -1255,6 +991,7 @@ config_parse(
 	cfg->capture = capture_defaults;
 	cfg->track = track_defaults;
 	cfg->exporter = exporter_defaults;
+	cfg->defaults = endpoint_defaults;
 	cfg->workers = 1;
 	errbuf[0] = '\0';
 	result = read_options(&p, argc, argv);
@@ -1270,6 +1007,11 @@ config_parse(
 void
 config_free(struct config *cfg)
 {
+	for (size_t i = 0; i < cfg->ncollectors; i++)
+		endpoint_free(&cfg->collector[i]);
+	free(cfg->collector);
+	cfg->collector = NULL;
+	cfg->ncollectors = 0;
 	free(cfg->filter_text);
 	cfg->filter_text = NULL;
 	cfg->capture.filter = NULL;

@@ -11,12 +11,13 @@
 #include <stdint.h>
 
 #include "capture.h"
+#include "endpoint.h"
 #include "exporter.h"
 #include "flowtrack.h"
 #include "meters.h"
 
 #define CONFIG_SOURCES_MAX 64
-#define CONFIG_COLLECTORS_MAX 64
+#define CONFIG_COLLECTORS_MAX 512
 
 struct config_source {
 	const char *name; /* interface, or path of a file */
@@ -33,7 +34,8 @@ struct config {
 	struct flowtrack_config track;
 	struct exporter_config exporter;
 	bool rate_given;
-	struct collector_address collector[CONFIG_COLLECTORS_MAX];
+	struct collector_config defaults;   /* what a -n does not say */
+	struct collector_config *collector; /* owned */
 	size_t ncollectors;
 	bool json;
 	bool foreground;
@@ -53,20 +55,14 @@ enum config_result {
 #define CONFIG_ERROR_LEN 512
 
 /*
- * Parse a command line.  Strings in *cfg are borrowed from argv but for
- * filter_text.  Opens and creates nothing.  May be called again and again;
- * only after CONFIG_RUN is there something to free.
+ * Parse a command line.  Strings in *cfg are borrowed from argv but for what
+ * config_free() frees.  Opens and creates nothing.  May be called again and
+ * again; only after CONFIG_RUN is there something to free.
  */
 enum config_result config_parse(
     struct config *, int argc, char **argv, char errbuf[CONFIG_ERROR_LEN]);
 
 void config_free(struct config *);
-
-/*
- * Parse "90", "1m30s", "500ms", "2h", "1w" to milliseconds, at most
- * TIMEOUT_MAX_MS.  0, or -1.
- */
-int config_time(const char *text, uint32_t *ms);
 
 /*
  * Parse "name=time" (aliases idle and active too) and tell which timeouts it

@@ -31,6 +31,7 @@
 #define BOOT_UNKNOWN UINT64_MAX
 
 struct collector {
+	struct collector_config config;
 	struct transport *transport;
 	const struct dialect *dialect;
 	struct template template[TEMPLATES_MAX];
@@ -68,13 +69,8 @@ struct exporter {
 struct exporter *
 exporter_new(const struct exporter_config *config)
 {
-	struct exporter *e;
+	struct exporter *e = calloc(1, sizeof(*e));
 
-	if (dialect_for(config->version) == NULL) {
-		errno = EINVAL;
-		return NULL;
-	}
-	e = calloc(1, sizeof(*e));
 	if (e != NULL)
 		e->config = *config;
 	return e;
@@ -119,23 +115,25 @@ make_templates(const struct exporter *e, struct collector *c)
 	    template_all(c->template, c->dialect->bit, &e->config.fields);
 	for (unsigned kind = 0; kind < OPTION_KINDS; kind++)
 		if (template_option(&c->option[kind], kind, c->dialect->bit) &&
-		    (e->config.options & kind_switch[kind]))
+		    (c->config.options & kind_switch[kind]))
 			c->options |= 1U << kind;
 }
 
 static struct collector *
-collector_new(const struct exporter *e, const struct collector_address *address)
+collector_new(const struct exporter *e, const struct collector_config *config)
 {
-	const struct transport_config config = {
-		.hop_limit = e->config.hop_limit,
-		.mtu = e->config.mtu,
-		.wake = e->config.wake,
-	};
-	struct collector *c = calloc(1, sizeof(*c));
+	const struct dialect *dialect = dialect_for(config->version);
+	struct collector *c;
 
+	if (dialect == NULL) {
+		errno = EINVAL;
+		return NULL;
+	}
+	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return NULL;
-	c->dialect = dialect_for(e->config.version);
+	c->config = *config;
+	c->dialect = dialect;
 	if (c->dialect->has_sets)
 		make_templates(e, c);
 	else
@@ -143,8 +141,8 @@ collector_new(const struct exporter *e, const struct collector_address *address)
 	c->templates_due = c->dialect->has_sets;
 	c->boot_ns = BOOT_UNKNOWN;
 	c->pace = PACE_BURST;
-	c->transport = transport_new(address, &config);
-	message_begin(&c->message, c->dialect, e->config.mtu);
+	c->transport = transport_new(&c->config, e->config.wake);
+	message_begin(&c->message, c->dialect, config->mtu);
 	if (c->transport != NULL)
 		return c;
 	collector_free(c);
@@ -153,7 +151,7 @@ collector_new(const struct exporter *e, const struct collector_address *address)
 
 int
 exporter_add_collector(
-    struct exporter *e, const struct collector_address *address)
+    struct exporter *e, const struct collector_config *config)
 {
 	struct collector **more = realloc(
 	    e->collector, (e->ncollectors + 1) * sizeof(struct collector *));
@@ -161,11 +159,20 @@ exporter_add_collector(
 	if (more == NULL)
 		return -1;
 	e->collector = more;
-	more[e->ncollectors] = collector_new(e, address);
+	more[e->ncollectors] = collector_new(e, config);
 	if (more[e->ncollectors] == NULL)
 		return -1;
 	e->ncollectors++;
 	return 0;
+}
+
+bool
+exporter_tells(const struct exporter *e)
+{
+	for (size_t i = 0; i < e->ncollectors; i++)
+		if (e->collector[i]->options != 0)
+			return true;
+	return false;
 }
 
 size_t
@@ -177,9 +184,9 @@ exporter_collectors(const struct exporter *e)
 /* Messages -------------------------------------------------------------- */
 
 static void
-begin_message(struct exporter *e, struct collector *c)
+begin_message(struct collector *c)
 {
-	message_begin(&c->message, c->dialect, e->config.mtu);
+	message_begin(&c->message, c->dialect, c->config.mtu);
 }
 
 /* The boot time from which times from from_ns to end_ns are best told. */
@@ -231,7 +238,7 @@ send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 		return;
 	m->time_ns = header_time(c, at_ns);
 	m->sequence = c->sequence;
-	m->domain = e->config.domain;
+	m->domain = c->config.domain;
 	m->sampling = e->config.sampling;
 	m->boot_ns = c->boot_ns;
 	message_end(m);
@@ -247,7 +254,7 @@ send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 		c->octets += wb_len(&m->w);
 		c->records += m->flows;
 	}
-	begin_message(e, c);
+	begin_message(c);
 }
 
 static void
@@ -279,7 +286,7 @@ fill_option(const struct exporter *e, const struct collector *c,
 	const struct cargo *early = &e->counts.lost;
 
 	*o = (struct option_record){
-		.domain = e->config.domain,
+		.domain = c->config.domain,
 		.metering_process = e->config.process_id,
 		.exporting_process = e->config.process_id,
 		.init_ns = e->init_ns,
@@ -357,9 +364,9 @@ templates_are_due(const struct exporter *e, const struct collector *c)
 			      ? e->now_ns - c->templates_ns
 			      : c->templates_ns - e->now_ns;
 	uint32_t seconds =
-	    lesser(EARLY_SECONDS << c->refreshes, e->config.template_seconds);
+	    lesser(EARLY_SECONDS << c->refreshes, c->config.template_seconds);
 	uint32_t messages =
-	    lesser(EARLY_MESSAGES << c->refreshes, e->config.template_messages);
+	    lesser(EARLY_MESSAGES << c->refreshes, c->config.template_messages);
 
 	return c->dialect->has_sets &&
 	       (c->templates_due || age_ns >= seconds * NS_PER_S ||
@@ -528,7 +535,7 @@ exporter_finish(struct exporter *e)
 	for (size_t i = 0; i < e->ncollectors && e->now_ns != 0; i++) {
 		struct collector *c = e->collector[i];
 
-		if (!(e->config.options & EXPORT_STATISTICS) || !c->options)
+		if (!(c->config.options & EXPORT_STATISTICS) || !c->options)
 			continue;
 		/* Counted before: what flows wait are exported, too. */
 		send_message(e, c, e->now_ns);

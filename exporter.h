@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "endpoint.h"
 #include "ie.h" /* struct field_choice */
 #include "transport.h"
 
@@ -17,28 +18,12 @@ struct flow_record; /* record.h */
 struct wake;        /* wake.h */
 struct exporter;
 
-/* Kinds of options data that can be sent (--options). */
-enum {
-	EXPORT_SAMPLING = 1,
-	EXPORT_INTERFACES = 2,
-	EXPORT_STATISTICS = 4,
-	EXPORT_EXPORTER = 8,
-	EXPORT_ALL = 15
-};
-
 struct exporter_config {
-	unsigned version;           /* 5, 9 or 10 */
-	unsigned options;           /* EXPORT_ bits; none in NetFlow v5 */
 	uint32_t process_id;        /* of the metering and exporting process */
-	uint32_t domain;            /* Observation Domain ID */
-	size_t mtu;                 /* octets of a datagram's payload */
-	/* Refresh after this time or so many messages; > 0.  Sooner at first. */
-	uint32_t template_seconds, template_messages;
 	struct field_choice fields; /* of records */
 	struct sampling sampling;   /* that the packets of records underwent */
 	uint32_t rate; /* datagrams a second to each collector; 0 = no cap */
 	bool replay;   /* time comes from the records alone */
-	int hop_limit; /* 0 = the system's */
 	const struct wake *wake;
 };
 
@@ -69,10 +54,16 @@ struct exporter *exporter_new(const struct exporter_config *);
 /* Messages not flushed are lost.  NULL is fine. */
 void exporter_free(struct exporter *);
 
-/* Add a collector.  0, or -1 with errno. */
-int exporter_add_collector(struct exporter *, const struct collector_address *);
+/*
+ * Add a collector, whose strings must outlive the exporter.  0, or -1 with
+ * errno; EINVAL if its version is none.
+ */
+int exporter_add_collector(struct exporter *, const struct collector_config *);
 
 size_t exporter_collectors(const struct exporter *);
+
+/* Whether any collector is told statistics or interfaces. */
+bool exporter_tells(const struct exporter *);
 
 /*
  * Whether a record may be added now: the pace allows it and every collector

@@ -382,7 +382,7 @@ static void
 count(struct probe *p, uint64_t mono_ns)
 {
 	if (p->exporter == NULL || p->config.replay ||
-	    p->config.exporter.options == 0)
+	    !exporter_tells(p->exporter))
 		return;
 	if (p->counting && meters_answered(p->meters)) {
 		p->counting = false;

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "endpoint.h"
 #include "log.h"
 #include "record.h"
 #include "resolver.h"
@@ -35,8 +36,8 @@ struct waiting {
 };
 
 struct transport {
-	struct collector_address address;
-	struct transport_config config;
+	const struct collector_config *config;
+	const struct wake *wake;
 	char name[sizeof(struct collector_address) + 4];
 	enum transport_state state;
 	int fd;
@@ -89,7 +90,7 @@ connect_to(const struct transport *t, const struct addrinfo *ai)
 
 	if (fd == -1)
 		return -1;
-	if (set_hop_limit(fd, ai->ai_family, t->config.hop_limit) == 0 &&
+	if (set_hop_limit(fd, ai->ai_family, (int)t->config->hop_limit) == 0 &&
 	    connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
 		return fd;
 	error = errno;
@@ -132,7 +133,8 @@ use_numeric(struct transport *t, bool *up)
 		.ai_flags = AI_NUMERICHOST };
 	struct addrinfo *list;
 
-	if (getaddrinfo(t->address.host, t->address.port, &hints, &list) != 0)
+	if (getaddrinfo(t->config->address.host, t->config->address.port,
+		&hints, &list) != 0)
 		return false;
 	*up = use_addresses(t, list);
 	t->settled = true;
@@ -147,8 +149,8 @@ try_to_connect(struct transport *t)
 
 	if (use_numeric(t, &up))
 		return up;
-	t->resolver =
-	    resolver_start(t->address.host, t->address.port, t->config.wake);
+	t->resolver = resolver_start(
+	    t->config->address.host, t->config->address.port, t->wake);
 	if (t->resolver == NULL) {
 		t->settled = true;
 		complain(t, strerror(errno));
@@ -161,22 +163,21 @@ try_to_connect(struct transport *t)
 static void
 name_transport(struct transport *t)
 {
-	bool v6 = strchr(t->address.host, ':') != NULL;
+	bool v6 = strchr(t->config->address.host, ':') != NULL;
 
 	snprintf(t->name, sizeof(t->name), v6 ? "[%s]:%s" : "%s:%s",
-	    t->address.host, t->address.port);
+	    t->config->address.host, t->config->address.port);
 }
 
 struct transport *
-transport_new(const struct collector_address *address,
-    const struct transport_config *config)
+transport_new(const struct collector_config *config, const struct wake *wake)
 {
 	struct transport *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return NULL;
-	t->address = *address;
-	t->config = *config;
+	t->config = config;
+	t->wake = wake;
 	t->fd = -1;
 	t->queue_memory = malloc(QUEUE_LEN * config->mtu);
 	if (t->queue_memory == NULL) {
@@ -426,7 +427,7 @@ transport_send(struct transport *t, const void *data, size_t len,
 {
 	struct waiting *w;
 
-	if (t->state != TRANSPORT_UP || len > t->config.mtu)
+	if (t->state != TRANSPORT_UP || len > t->config->mtu)
 		return drop(t, cargo, EAGAIN);
 	if (t->queue_len == QUEUE_LEN)
 		transport_flush(t);

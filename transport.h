@@ -14,20 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct wake; /* wake.h */
+struct collector_config; /* endpoint.h */
+struct wake;             /* wake.h */
 struct transport;
-
-/* Where to send; parsed from -n. */
-struct collector_address {
-	char host[256]; /* name or numeric address, without brackets */
-	char port[32];  /* number or service name */
-};
-
-struct transport_config {
-	int hop_limit;           /* 1 to 255; 0 = the system's */
-	size_t mtu;              /* octets of the largest datagram */
-	const struct wake *wake; /* rung when a look-up has an answer */
-};
 
 /* What the Data Records in a datagram account for. */
 struct cargo {
@@ -47,10 +36,11 @@ struct transport_stats {
 
 /*
  * Create a transport.  A numeric address is ready at once; a name is looked up
- * in the background, for ever if need be.  NULL with errno.
+ * in the background, for ever if need be; `wake` is rung when there is an
+ * answer.  Both arguments must outlive the transport.  NULL with errno.
  */
 struct transport *transport_new(
-    const struct collector_address *, const struct transport_config *);
+    const struct collector_config *, const struct wake *wake);
 
 /* NULL is fine. */
 void transport_free(struct transport *);

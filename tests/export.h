@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "endpoint.h"
 #include "ie.h"
 #include "message.h"
 #include "record.h"

@@ -118,13 +118,13 @@ UNIT(defaults_are_those_of_the_manual)
 	ck_assert_uint_eq(cfg.track.max_flows, 8192);
 	ck_assert_int_eq(cfg.track.key, KEY_FULL);
 	ck_assert(cfg.track.octets_max == UINT64_MAX);
-	ck_assert_uint_eq(cfg.exporter.version, 10);
-	ck_assert_uint_eq(cfg.exporter.mtu, 1400);
-	ck_assert_uint_eq(cfg.exporter.domain, 0);
-	ck_assert_uint_eq(cfg.exporter.template_seconds, 60);
-	ck_assert_uint_eq(cfg.exporter.template_messages, 4096);
+	ck_assert_uint_eq(cfg.defaults.version, 10);
+	ck_assert_uint_eq(cfg.defaults.mtu, 1400);
+	ck_assert_uint_eq(cfg.defaults.domain, 0);
+	ck_assert_uint_eq(cfg.defaults.template_seconds, 60);
+	ck_assert_uint_eq(cfg.defaults.template_messages, 4096);
 	ck_assert_uint_eq(cfg.exporter.rate, 2000);
-	ck_assert_int_eq(cfg.exporter.hop_limit, 0);
+	ck_assert_int_eq(cfg.defaults.hop_limit, 0);
 	ck_assert(!cfg.exporter.replay);
 	ck_assert_ptr_null(cfg.exporter.wake);
 }
@@ -476,39 +476,6 @@ UNIT(bad_timeouts_are_refused)
 }
 END_TEST
 
-UNIT(times_are_sums_of_numbers_with_units)
-{
-	static const struct {
-		const char *text;
-		uint32_t ms;
-	} table[] = { { "0", 0 }, { "90", 90000 }, { "1m30s", 90000 },
-		{ "1m30", 90000 }, { "500ms", 500 }, { "2h", 7200000 },
-		{ "1w", 604800000 }, { "1d12h", 129600000 },
-		{ "1W2D3H4M5S6MS", 788645006 }, { "007", 7000 },
-		{ "2147483647ms", TIMEOUT_MAX_MS }, { "1s1s", 2000 } };
-	uint32_t ms;
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		ck_assert_int_eq(config_time(table[i].text, &ms), 0);
-		ck_assert_uint_eq(ms, table[i].ms);
-	}
-}
-END_TEST
-
-UNIT(what_is_no_time_is_refused)
-{
-	static const char *const table[] = { "", " ", "s", "1x", "x1", "-1",
-		"+1", " 1", "1 ", "1.5s", "1m 30s", "0x10", "2147483648ms",
-		"2147484", "4w", "18446744073709551616", "99999999999999999999",
-		"30500568904943w", "1mm", "1s\n" };
-	uint32_t ms;
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		ck_assert_msg(config_time(table[i], &ms) == -1, "\"%s\": %u",
-		    table[i], ms);
-}
-END_TEST
-
 UNIT(config_timeout_tells_which_timeouts_it_sets)
 {
 	uint32_t which = 0, ms = 0;
@@ -545,9 +512,31 @@ UNIT(collectors_are_taken_in_softflowd_s_and_in_url_form)
 	ck_assert_uint_eq(
 	    cfg.ncollectors, sizeof(expected) / sizeof(expected[0]));
 	for (size_t i = 0; i < cfg.ncollectors; i++) {
-		ck_assert_str_eq(cfg.collector[i].host, expected[i].host);
-		ck_assert_str_eq(cfg.collector[i].port, expected[i].port);
+		ck_assert_str_eq(
+		    cfg.collector[i].address.host, expected[i].host);
+		ck_assert_str_eq(
+		    cfg.collector[i].address.port, expected[i].port);
 	}
+}
+END_TEST
+
+UNIT(a_collector_s_own_keys_win_over_options_wherever_those_stand)
+{
+	accept_line("-r x --mtu 700 -n udp://a?version=9,b:1 -n "
+		    "udp://c?mtu=800&domain=3 -v 5 --domain 9");
+	ck_assert_uint_eq(cfg.ncollectors, 3);
+	ck_assert_uint_eq(cfg.collector[0].version, 9);
+	ck_assert_uint_eq(cfg.collector[0].options, EXPORT_ALL);
+	ck_assert_uint_eq(cfg.collector[1].version, 5);
+	ck_assert_uint_eq(cfg.collector[1].options, 0);
+	ck_assert_uint_eq(cfg.collector[1].mtu, 700);
+	ck_assert_uint_eq(cfg.collector[1].domain, 9);
+	ck_assert_uint_eq(cfg.collector[2].mtu, 800);
+	ck_assert_uint_eq(cfg.collector[2].domain, 3);
+	ck_assert(cfg.track.octets_max == UINT32_MAX);
+	/* What one cannot express is refused whatever the others can. */
+	refuse_line("-r x -b -n a:1,udp://b?version=9", "-b: biflow needs");
+	accept_line("-r x -b -v 9 -n udp://b?version=10");
 }
 END_TEST
 
@@ -556,12 +545,12 @@ UNIT(malformed_collectors_are_refused)
 	static const char *const table[] = { "''", ",", "h:1,", ",h:1", "h",
 		":", "h:", ":1", "h:0", "h:65536", "h:99999999999999999999",
 		"h:-1", "h:+1", "h:--", "-h:1", "h:a+b", "h:1~", "~h:1", "h:1/",
-		"h:1?version=9", "h/x:1", "u@h:1", "h:n~s", "::1:2055",
-		"2001:db8::1:2055", "[::1]", "[::1", "[::1]2055",
-		"[::1]:", "[]:1", "[:::1]:1", "[::g]:1", "[::1%]:1",
-		"[::1%a/b]:1", "[1.2.3.4:5]:6", "999.1.1.1:1", "1.2.3:1",
-		"1.2.3.4.5:1", "udp://", "udp://h", "udp:///h:1",
-		"udp://h:1,h2", "h:0123456789012345678901234567890x" };
+		"h/x:1", "u@h:1", "h:n~s", "::1:2055", "2001:db8::1:2055",
+		"[::1]", "[::1", "[::1]2055", "[::1]:", "[]:1", "[:::1]:1",
+		"[::g]:1", "[::1%]:1", "[::1%a/b]:1", "[1.2.3.4:5]:6",
+		"999.1.1.1:1", "1.2.3:1", "1.2.3.4.5:1", "udp://",
+		"udp://h:", "udp:///h:1", "udp://h:1,h2",
+		"h:0123456789012345678901234567890x" };
 	char line[128];
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -595,14 +584,14 @@ END_TEST
 
 UNIT(more_collectors_than_fit_are_refused)
 {
-	char line[2048] = "-i eth0 -n h:1";
+	char line[4096] = "-i eth0 -n h:1";
 
 	for (int i = 1; i < CONFIG_COLLECTORS_MAX; i++)
 		(void)strlcat(line, ",h:1", sizeof(line));
 	accept_line(line);
 	ck_assert_uint_eq(cfg.ncollectors, CONFIG_COLLECTORS_MAX);
 	(void)strlcat(line, " -n h:2", sizeof(line));
-	refuse_line(line, "-n h:2: at most 64 collectors");
+	refuse_line(line, "-n h:2: at most 512 collectors");
 }
 END_TEST
 
@@ -614,7 +603,7 @@ UNIT(a_host_name_fits_or_is_refused)
 	memset(line + at, 'a', 255);
 	(void)strlcpy(line + at + 255, ":1", 3);
 	accept_line(line);
-	ck_assert_uint_eq(strlen(cfg.collector[0].host), 255);
+	ck_assert_uint_eq(strlen(cfg.collector[0].address.host), 255);
 	memset(line + at, 'a', 256);
 	(void)strlcpy(line + at + 256, ":1", 3);
 	refuse_line(line, "is not a collector");
@@ -635,7 +624,7 @@ UNIT(export_versions_are_taken)
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		accept_line(table[i].line);
-		ck_assert_uint_eq(cfg.exporter.version, table[i].version);
+		ck_assert_uint_eq(cfg.defaults.version, table[i].version);
 		ck_assert(cfg.track.octets_max ==
 			  (table[i].version == 5 ? UINT32_MAX : UINT64_MAX));
 	}
@@ -646,23 +635,23 @@ UNIT(export_numbers_are_taken)
 {
 	accept_line("-i a -n h:1 -P udp -L 64 --mtu 256 --domain 4294967295 "
 		    "--export-rate 0 --template-refresh 30,20 -A milli");
-	ck_assert_int_eq(cfg.exporter.hop_limit, 64);
-	ck_assert_uint_eq(cfg.exporter.mtu, MESSAGE_MIN);
-	ck_assert_uint_eq(cfg.exporter.domain, UINT32_MAX);
+	ck_assert_int_eq(cfg.defaults.hop_limit, 64);
+	ck_assert_uint_eq(cfg.defaults.mtu, MESSAGE_MIN);
+	ck_assert_uint_eq(cfg.defaults.domain, UINT32_MAX);
 	ck_assert_uint_eq(cfg.exporter.rate, 0);
 	ck_assert(cfg.rate_given);
-	ck_assert_uint_eq(cfg.exporter.template_seconds, 30);
-	ck_assert_uint_eq(cfg.exporter.template_messages, 20);
+	ck_assert_uint_eq(cfg.defaults.template_seconds, 30);
+	ck_assert_uint_eq(cfg.defaults.template_messages, 20);
 	accept_line("-i a --mtu 9000 -L 0 --transport udp --time-unit milli "
 		    "--template-refresh 5 --domain 7 --hop-limit 255");
-	ck_assert_uint_eq(cfg.exporter.mtu, MESSAGE_MAX);
-	ck_assert_int_eq(cfg.exporter.hop_limit, 255);
-	ck_assert_uint_eq(cfg.exporter.domain, 7);
-	ck_assert_uint_eq(cfg.exporter.template_seconds, 5);
-	ck_assert_uint_eq(cfg.exporter.template_messages, 4096);
+	ck_assert_uint_eq(cfg.defaults.mtu, MESSAGE_MAX);
+	ck_assert_int_eq(cfg.defaults.hop_limit, 255);
+	ck_assert_uint_eq(cfg.defaults.domain, 7);
+	ck_assert_uint_eq(cfg.defaults.template_seconds, 5);
+	ck_assert_uint_eq(cfg.defaults.template_messages, 4096);
 	accept_line("-i a --template-refresh ,9");
-	ck_assert_uint_eq(cfg.exporter.template_seconds, 60);
-	ck_assert_uint_eq(cfg.exporter.template_messages, 9);
+	ck_assert_uint_eq(cfg.defaults.template_seconds, 60);
+	ck_assert_uint_eq(cfg.defaults.template_messages, 9);
 }
 END_TEST
 
@@ -742,19 +731,19 @@ UNIT(options_data_are_chosen_by_name_or_version)
 	};
 
 	accept_line("-r x");
-	ck_assert_uint_eq(cfg.exporter.options, 0);
+	ck_assert_uint_eq(cfg.defaults.options, 0);
 	accept_line("-r x -v 9");
-	ck_assert_uint_eq(cfg.exporter.options, EXPORT_ALL);
+	ck_assert_uint_eq(cfg.defaults.options, EXPORT_ALL);
 	accept_line("-r x --options all");
-	ck_assert_uint_eq(cfg.exporter.options, EXPORT_ALL);
+	ck_assert_uint_eq(cfg.defaults.options, EXPORT_ALL);
 	accept_line("-r x --options none");
-	ck_assert_uint_eq(cfg.exporter.options, 0);
+	ck_assert_uint_eq(cfg.defaults.options, 0);
 	accept_line("-r x --options statistics,sampling");
 	ck_assert_uint_eq(
-	    cfg.exporter.options, EXPORT_STATISTICS | EXPORT_SAMPLING);
+	    cfg.defaults.options, EXPORT_STATISTICS | EXPORT_SAMPLING);
 	accept_line("-r x --options interfaces,exporter");
 	ck_assert_uint_eq(
-	    cfg.exporter.options, EXPORT_INTERFACES | EXPORT_EXPORTER);
+	    cfg.defaults.options, EXPORT_INTERFACES | EXPORT_EXPORTER);
 	REFUSE_ALL(refused);
 }
 END_TEST
@@ -971,10 +960,10 @@ UNIT(command_lines_from_the_field_are_accepted)
 {
 	accept_line("-i eth0 -n 192.168.1.100:2055 -P udp -v 9 -t maxlife=1800 "
 		    "-t maxflows=8192");
-	ck_assert_uint_eq(cfg.exporter.version, 9);
+	ck_assert_uint_eq(cfg.defaults.version, 9);
 	ck_assert_uint_eq(cfg.track.timeout_ms[TIMEOUT_MAXLIFE], 1800000);
 	ck_assert_uint_eq(cfg.track.max_flows, 8192);
-	ck_assert_str_eq(cfg.collector[0].host, "192.168.1.100");
+	ck_assert_str_eq(cfg.collector[0].address.host, "192.168.1.100");
 	accept_line("-i eth0 -n 127.0.0.1:2055 -v 9 -t maxlife=1800");
 	ck_assert(!cfg.foreground);
 	accept_line("-v 5 -i lo -n 127.0.0.1:4432 -m 65536 -t udp=1m30s");
@@ -1006,9 +995,9 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     each_timeout_is_set_by_its_name, idle_and_active_are_aliases,
     max_flows_may_be_given_as_a_timeout,
     maxlife_and_expint_may_be_zero_and_idle_timeouts_may_not,
-    bad_timeouts_are_refused, times_are_sums_of_numbers_with_units,
-    what_is_no_time_is_refused, config_timeout_tells_which_timeouts_it_sets,
+    bad_timeouts_are_refused, config_timeout_tells_which_timeouts_it_sets,
     collectors_are_taken_in_softflowd_s_and_in_url_form,
+    a_collector_s_own_keys_win_over_options_wherever_those_stand,
     malformed_collectors_are_refused, transports_of_later_releases_are_named,
     more_collectors_than_fit_are_refused, a_host_name_fits_or_is_refused,
     export_versions_are_taken, export_numbers_are_taken,

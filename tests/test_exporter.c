@@ -37,42 +37,59 @@ struct station {
 	struct told told[512]; /* of each record, in order; v5 and v9 */
 };
 
-static struct exporter_config
+/* An Exporting Process and how it sends to each collector. */
+struct setup {
+	struct exporter_config x;
+	struct collector_config to;
+};
+
+static struct setup
 config_of(unsigned version)
 {
 	static struct wake wake = { .fd = { -1, -1 } };
 
 	if (wake.fd[0] == -1)
 		ck_assert_int_eq(wake_init(&wake), 0);
-	return (struct exporter_config){ .wake = &wake,
-		.version = version,
-		.domain = 7,
-		.mtu = 1400,
-		.template_seconds = 3600,
-		.template_messages = 4096,
-		.replay = true };
+	return (struct setup){ .x = { .wake = &wake, .replay = true },
+		.to = { .version = version,
+		    .domain = 7,
+		    .mtu = 1400,
+		    .template_seconds = 3600,
+		    .template_messages = 4096,
+		    .queue_octets = 65536 } };
 }
 
 static struct exporter *
-make(const struct exporter_config *config)
+make(const struct setup *config)
 {
-	struct exporter *e = exporter_new(config);
+	struct exporter *e = exporter_new(&config->x);
 
 	ck_assert_ptr_nonnull(e);
 	return e;
 }
 
+/* Add a collector at this address. */
+static int
+add_collector(struct exporter *e, const struct setup *config,
+    const struct collector_address *address)
+{
+	struct collector_config to = config->to;
+
+	to.address = *address;
+	return exporter_add_collector(e, &to);
+}
+
 /* Open a collector for e. */
 static void
-connect_station(struct station *st, struct exporter *e,
-    const struct exporter_config *config)
+connect_station(
+    struct station *st, struct exporter *e, const struct setup *config)
 {
 	memset(st, 0, sizeof(*st));
 	st->e = e;
-	st->mtu = config->mtu;
-	st->domain = config->domain;
+	st->mtu = config->to.mtu;
+	st->domain = config->to.domain;
 	ck_assert_int_eq(sink_open(&st->sink, "127.0.0.1"), 0);
-	ck_assert_int_eq(exporter_add_collector(e, &st->sink.address), 0);
+	ck_assert_int_eq(add_collector(e, config, &st->sink.address), 0);
 }
 
 /* Send what waits in queues, as the main loop does. */
@@ -140,12 +157,12 @@ collect(struct station *st)
 /* One collector and the Exporting Process that sends to it. */
 struct bench {
 	struct exporter *e;
-	struct exporter_config config;
+	struct setup config;
 	struct station at;
 };
 
 static void
-open_bench(struct bench *b, const struct exporter_config *config)
+open_bench(struct bench *b, const struct setup *config)
 {
 	b->config = *config;
 	b->e = make(config);
@@ -219,11 +236,14 @@ add_stream(struct exporter *e, unsigned n, struct cargo *sum)
 
 UNIT(a_version_without_a_format_is_refused)
 {
-	struct exporter_config config = config_of(7);
+	struct setup config = config_of(7);
+	struct exporter *e = make(&config);
 
 	errno = 0;
-	ck_assert_ptr_null(exporter_new(&config));
+	ck_assert_int_eq(exporter_add_collector(e, &config.to), -1);
 	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_uint_eq(exporter_collectors(e), 0);
+	exporter_free(e);
 }
 END_TEST
 
@@ -233,7 +253,7 @@ UNIT(the_format_is_named_and_a_numeric_collector_is_settled)
 		"IPFIX" };
 
 	for (size_t v = 0; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
 		open_bench(&b, &config);
@@ -251,7 +271,7 @@ END_TEST
 UNIT(each_half_that_saw_packets_becomes_one_data_record)
 {
 	for (size_t v = 0; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct flow_record r = tcp_record();
 		struct bench b;
 
@@ -276,7 +296,7 @@ END_TEST
 UNIT(rfc3954_7_templates_stand_before_the_first_data)
 {
 	for (size_t v = 1; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
 		open_bench(&b, &config);
@@ -297,7 +317,7 @@ END_TEST
 UNIT(flushing_without_records_sends_nothing)
 {
 	for (size_t v = 0; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
 		open_bench(&b, &config);
@@ -320,10 +340,10 @@ second_has_templates(uint64_t s)
 UNIT(rfc7011_10_3_2_templates_are_sent_again_after_the_refresh_time)
 {
 	for (size_t v = 1; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
-		config.template_seconds = 60;
+		config.to.template_seconds = 60;
 		open_bench(&b, &config);
 		for (uint64_t s = 0; s <= 240; s++) {
 			add_udp(b.e, NOON + s * SEC);
@@ -340,10 +360,10 @@ END_TEST
 UNIT(rfc3954_9_templates_are_sent_again_after_so_many_messages)
 {
 	for (size_t v = 1; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
-		config.template_messages = 3;
+		config.to.template_messages = 3;
 		open_bench(&b, &config);
 		for (unsigned i = 0; i < 10; i++) {
 			add_udp(b.e, NOON + i);
@@ -362,11 +382,11 @@ UNIT(templates_are_sent_after_8_messages_then_16_up_to_the_refresh_count)
 	static const unsigned with[] = { 0, 8, 24, 56, 96, 136, 176 };
 
 	for (size_t v = 1; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 		size_t next = 0;
 
-		config.template_messages = 40;
+		config.to.template_messages = 40;
 		open_bench(&b, &config);
 		for (unsigned i = 0; i <= 176; i++) {
 			add_udp(b.e, NOON + i);
@@ -384,7 +404,7 @@ END_TEST
 UNIT(templates_are_sent_at_once_when_asked_for_and_counted)
 {
 	for (size_t v = 1; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct collector_stats stats;
 		struct bench b;
 
@@ -403,7 +423,7 @@ END_TEST
 
 UNIT(netflow5_has_no_templates_to_send)
 {
-	struct exporter_config config = config_of(5);
+	struct setup config = config_of(5);
 	struct bench b;
 
 	open_bench(&b, &config);
@@ -415,11 +435,11 @@ END_TEST
 
 UNIT(rfc7011_3_1_sequence_counts_data_records_sent_before)
 {
-	struct exporter_config config = config_of(10);
+	struct setup config = config_of(10);
 	struct bench b;
 
-	config.mtu = 300;
-	config.template_messages = 5;
+	config.to.mtu = 300;
+	config.to.template_messages = 5;
 	open_bench(&b, &config);
 	add_stream(b.e, 200, NULL);
 	exporter_flush(b.e);
@@ -433,7 +453,7 @@ END_TEST
 UNIT(each_collector_has_a_sequence_and_templates_of_its_own)
 {
 	for (size_t v = 0; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		static struct station late;
 		struct bench b;
 
@@ -455,15 +475,15 @@ UNIT(each_collector_has_a_sequence_and_templates_of_its_own)
 END_TEST
 
 static void
-check_mtu(unsigned version, size_t mtu, bool with_mac)
+check_mtu(unsigned version, uint32_t mtu, bool with_mac)
 {
-	struct exporter_config config = config_of(version);
+	struct setup config = config_of(version);
 	struct cargo sum = { 0 };
 	struct collector_stats stats;
 	struct bench b;
 
-	config.mtu = mtu;
-	config.fields.mac = with_mac;
+	config.to.mtu = mtu;
+	config.x.fields.mac = with_mac;
 	open_bench(&b, &config);
 	add_stream(b.e, 64, &sum);
 	exporter_flush(b.e);
@@ -481,7 +501,7 @@ check_mtu(unsigned version, size_t mtu, bool with_mac)
 UNIT(no_datagram_is_larger_than_the_mtu_from_256_to_1400)
 {
 	for (size_t v = 0; v < ENTRIES(versions); v++)
-		for (size_t mtu = 256; mtu <= 1400; mtu += mtu < 300 ? 1 : 61)
+		for (uint32_t mtu = 256; mtu <= 1400; mtu += mtu < 300 ? 1 : 61)
 			check_mtu(versions[v], mtu, mtu % 2 == 0);
 }
 END_TEST
@@ -489,11 +509,11 @@ END_TEST
 UNIT(templates_take_as_many_messages_as_they_need)
 {
 	for (size_t v = 1; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
-		config.mtu = 256;
-		config.fields.mac = true;
+		config.to.mtu = 256;
+		config.x.fields.mac = true;
 		open_bench(&b, &config);
 		exporter_clock(b.e, NOON);
 		exporter_send_templates(b.e);
@@ -509,7 +529,7 @@ END_TEST
 UNIT(replay_a_message_leaves_after_half_a_second_of_record_time)
 {
 	for (size_t v = 0; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
 		open_bench(&b, &config);
@@ -528,7 +548,7 @@ END_TEST
 UNIT(replay_a_message_is_dated_half_a_second_after_its_first_record)
 {
 	for (size_t v = 0; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
 		open_bench(&b, &config);
@@ -544,10 +564,10 @@ END_TEST
 UNIT(live_a_message_leaves_by_tick_after_half_a_second)
 {
 	for (size_t v = 0; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
-		config.replay = false;
+		config.x.replay = false;
 		open_bench(&b, &config);
 		exporter_clock(b.e, NOON);
 		add_udp(b.e, NOON - 10 * SEC);
@@ -566,10 +586,10 @@ END_TEST
 UNIT(live_a_clock_set_back_an_hour_holds_no_message_up)
 {
 	for (size_t v = 0; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
-		config.replay = false;
+		config.x.replay = false;
 		open_bench(&b, &config);
 		exporter_clock(b.e, NOON);
 		add_udp(b.e, NOON - 10 * SEC);
@@ -587,11 +607,11 @@ END_TEST
 UNIT(live_templates_are_sent_and_refreshed_without_any_flow)
 {
 	for (size_t v = 1; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
-		config.replay = false;
-		config.template_seconds = 60;
+		config.x.replay = false;
+		config.to.template_seconds = 60;
 		open_bench(&b, &config);
 		for (uint64_t s = 0; s <= 120; s++) {
 			exporter_clock(b.e, NOON + s * SEC);
@@ -623,10 +643,10 @@ check_next(struct station *st, unsigned templates, unsigned records)
 UNIT(live_a_collector_that_refused_gets_templates_with_its_first_message)
 {
 	for (size_t v = 1; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct bench b;
 
-		config.replay = false;
+		config.x.replay = false;
 		open_bench(&b, &config);
 		exporter_clock(b.e, NOON);
 		sink_close(&b.at.sink);
@@ -650,10 +670,10 @@ END_TEST
 
 UNIT(rfc7011_8_export_time_never_runs_backwards_in_ipfix)
 {
-	struct exporter_config config = config_of(10);
+	struct setup config = config_of(10);
 	struct bench b;
 
-	config.replay = false;
+	config.x.replay = false;
 	open_bench(&b, &config);
 	for (uint64_t i = 0; i < 20; i++) {
 		exporter_clock(b.e, NOON + (i % 2 == 0 ? i : 40 - i) * SEC);
@@ -663,7 +683,7 @@ UNIT(rfc7011_8_export_time_never_runs_backwards_in_ipfix)
 	collect(&b.at); /* checks each */
 	ck_assert_uint_eq(b.at.datagrams, 20);
 	close_bench(&b);
-	config.replay = true;
+	config.x.replay = true;
 	open_bench(&b, &config);
 	for (uint64_t i = 0; i < 20; i++)
 		add_udp(b.e, NOON + (i % 3 == 0 ? 1000 : i) * SEC);
@@ -680,12 +700,12 @@ END_TEST
 static size_t
 replay(unsigned version, uint64_t mono_ns, uint8_t *all, size_t room)
 {
-	struct exporter_config config = config_of(version);
+	struct setup config = config_of(version);
 	size_t len = 0;
 	struct bench b;
 
-	config.mtu = 400;
-	config.template_seconds = 2;
+	config.to.mtu = 400;
+	config.to.template_seconds = 2;
 	open_bench(&b, &config);
 	for (unsigned i = 0; i < 400; i++) {
 		struct flow_record r = stream_record(i);
@@ -731,7 +751,7 @@ static void
 check_relative_times(const uint64_t *end_s, size_t n)
 {
 	for (unsigned version = 5; version <= 9; version += 4) {
-		struct exporter_config config = config_of(version);
+		struct setup config = config_of(version);
 		struct bench b;
 
 		open_bench(&b, &config);
@@ -830,11 +850,11 @@ boot_ms_of_next(struct station *st)
 
 UNIT(rfc3954_5_1_uptime_of_templates_without_data_does_not_wrap)
 {
-	struct exporter_config config = config_of(9);
+	struct setup config = config_of(9);
 	struct bench b;
 
-	config.replay = false;
-	config.template_seconds = 30 * DAY;
+	config.x.replay = false;
+	config.to.template_seconds = 30 * DAY;
 	open_bench(&b, &config);
 	exporter_clock(b.e, NOON);
 	exporter_send_templates(b.e); /* before anything else */
@@ -851,14 +871,14 @@ END_TEST
 
 /* The clock is months ahead of flows, in messages of this size. */
 static void
-check_clock_ahead(unsigned version, size_t mtu)
+check_clock_ahead(unsigned version, uint32_t mtu)
 {
-	struct exporter_config config = config_of(version);
+	struct setup config = config_of(version);
 	struct bench b;
 
-	config.replay = false;
-	config.mtu = mtu;
-	config.template_messages = 1;
+	config.x.replay = false;
+	config.to.mtu = mtu;
+	config.to.template_messages = 1;
 	open_bench(&b, &config);
 	exporter_clock(b.e, NOON);
 	for (uint64_t i = 0; i < 30; i++)
@@ -874,7 +894,7 @@ check_clock_ahead(unsigned version, size_t mtu)
 
 UNIT(a_clock_ahead_of_the_flows_by_months_does_not_wrap_uptime)
 {
-	for (size_t mtu = 256; mtu <= 800; mtu += 4) {
+	for (uint32_t mtu = 256; mtu <= 800; mtu += 4) {
 		check_clock_ahead(5, mtu);
 		check_clock_ahead(9, mtu);
 	}
@@ -902,7 +922,7 @@ check_sum(const struct collector_stats *s, const struct cargo *added)
 
 UNIT(netflow5_counts_ipv6_flows_as_unfit_and_sends_none)
 {
-	struct exporter_config config = config_of(5);
+	struct setup config = config_of(5);
 	struct flow_record r = udp6_record(NOON);
 	struct collector_stats stats;
 	struct bench b;
@@ -930,18 +950,18 @@ UNIT(a_collector_that_refuses_or_is_unknown_costs_another_nothing)
 		"2055" };
 
 	for (size_t v = 0; v < ENTRIES(versions); v++) {
-		struct exporter_config config = config_of(versions[v]);
+		struct setup config = config_of(versions[v]);
 		struct collector_address closed;
 		struct cargo added = { 0 };
 		struct collector_stats stats;
 		struct bench b;
 
 		closed_port(&closed);
-		config.mtu = 512;
+		config.to.mtu = 512;
 		b.config = config;
 		b.e = make(&config);
-		ck_assert_int_eq(exporter_add_collector(b.e, &closed), 0);
-		ck_assert_int_eq(exporter_add_collector(b.e, &nowhere), 0);
+		ck_assert_int_eq(add_collector(b.e, &config, &closed), 0);
+		ck_assert_int_eq(add_collector(b.e, &config, &nowhere), 0);
 		connect_station(&b.at, b.e, &config);
 		ck_assert(!exporter_settled(b.e));
 		add_stream(b.e, 300, &added);
@@ -973,15 +993,15 @@ END_TEST
 
 /* Whatever the size and the refresh, nothing vanishes between the two. */
 static void
-check_all_told(unsigned version, size_t mtu)
+check_all_told(unsigned version, uint32_t mtu)
 {
-	struct exporter_config config = config_of(version);
+	struct setup config = config_of(version);
 	struct cargo added = { 0 };
 	struct collector_stats stats;
 	struct bench b;
 
-	config.mtu = mtu;
-	config.template_messages = 1 + mtu / 4 % 4;
+	config.to.mtu = mtu;
+	config.to.template_messages = 1 + mtu / 4 % 4;
 	open_bench(&b, &config);
 	add_stream(b.e, 24, &added);
 	exporter_flush(b.e);
@@ -995,25 +1015,25 @@ check_all_told(unsigned version, size_t mtu)
 UNIT(no_record_is_lost_between_templates_and_the_mtu)
 {
 	for (size_t v = 1; v < ENTRIES(versions); v++)
-		for (size_t mtu = 256; mtu <= 1400; mtu += 4)
+		for (uint32_t mtu = 256; mtu <= 1400; mtu += 4)
 			check_all_told(versions[v], mtu);
 }
 END_TEST
 
 /* The same for a collector that refuses: templates before each message. */
 static void
-check_all_refused(unsigned version, size_t mtu)
+check_all_refused(unsigned version, uint32_t mtu)
 {
-	struct exporter_config config = config_of(version);
+	struct setup config = config_of(version);
 	struct collector_address closed;
 	struct cargo added = { 0 };
 	struct collector_stats stats;
 	struct exporter *e;
 
-	config.mtu = mtu;
+	config.to.mtu = mtu;
 	e = make(&config);
 	closed_port(&closed);
-	ck_assert_int_eq(exporter_add_collector(e, &closed), 0);
+	ck_assert_int_eq(add_collector(e, &config, &closed), 0);
 	add_stream(e, 24, &added);
 	exporter_stats(e, 0, &stats);
 	check_sum(&stats, &added);
@@ -1024,14 +1044,14 @@ check_all_refused(unsigned version, size_t mtu)
 UNIT(no_record_is_lost_when_templates_stand_before_each_message)
 {
 	for (size_t v = 1; v < ENTRIES(versions); v++)
-		for (size_t mtu = 256; mtu <= 800; mtu += 4)
+		for (uint32_t mtu = 256; mtu <= 800; mtu += 4)
 			check_all_refused(versions[v], mtu);
 }
 END_TEST
 
 UNIT(what_is_in_a_queue_is_waiting)
 {
-	struct exporter_config config = config_of(10);
+	struct setup config = config_of(10);
 	struct cargo added = { 1, 1, 60 };
 	struct collector_stats stats;
 	struct bench b;
@@ -1071,10 +1091,10 @@ burst(struct bench *b, uint64_t mono_ns)
 
 UNIT(a_burst_exhausts_the_pace_and_time_restores_it)
 {
-	struct exporter_config config = config_of(10);
+	struct setup config = config_of(10);
 	struct bench b;
 
-	config.rate = 100;
+	config.x.rate = 100;
 	open_bench(&b, &config);
 	ck_assert_uint_eq(burst(&b, 1000 * SEC), 32);
 	ck_assert(!exporter_ready(b.e, 1000 * SEC + 9 * MS));
@@ -1087,11 +1107,11 @@ END_TEST
 
 UNIT(the_pace_holds_on_average)
 {
-	struct exporter_config config = config_of(5);
+	struct setup config = config_of(5);
 	struct bench b;
 	unsigned n = 0;
 
-	config.rate = 200;
+	config.x.rate = 200;
 	open_bench(&b, &config);
 	for (uint64_t ms = 0; ms < 5000; ms += 3)
 		n += burst(&b, 1000 * SEC + ms * MS);
@@ -1103,7 +1123,7 @@ END_TEST
 
 UNIT(without_a_rate_there_is_no_pace)
 {
-	struct exporter_config config = config_of(10);
+	struct setup config = config_of(10);
 	struct bench b;
 
 	open_bench(&b, &config);
@@ -1120,7 +1140,7 @@ END_TEST
 
 UNIT(a_pace_set_later_starts_from_then_and_can_be_taken_off)
 {
-	struct exporter_config config = config_of(10);
+	struct setup config = config_of(10);
 	struct bench b;
 
 	open_bench(&b, &config);

@@ -525,16 +525,17 @@ open_sink(char port[16])
 static struct exporter *
 one_collector(const char *port)
 {
-	struct exporter_config cfg = { .version = 9,
+	struct exporter_config cfg = { .replay = true };
+	struct collector_config to = { .address.host = "127.0.0.1",
+		.version = 9,
 		.mtu = 1400,
 		.template_seconds = 60,
 		.template_messages = 100,
-		.replay = true };
-	struct collector_address to = { .host = "127.0.0.1" };
+		.queue_octets = 65536 };
 	struct exporter *e = exporter_new(&cfg);
 
 	ck_assert_ptr_nonnull(e);
-	snprintf(to.port, sizeof(to.port), "%s", port);
+	snprintf(to.address.port, sizeof(to.address.port), "%s", port);
 	ck_assert_int_eq(exporter_add_collector(e, &to), 0);
 	return e;
 }
@@ -586,14 +587,15 @@ UNIT(columns_of_losses_appear_only_with_a_loss)
 		.protocol = 17,
 		.ended_ns = 2 * NS_PER_S,
 		.fwd = { .packets = 1, .octets = 60 } };
-	struct exporter_config cfg = { .version = 5,
+	struct exporter_config cfg = { .replay = true };
+	struct collector_config to = { .address.host = "127.0.0.1",
+		.version = 5,
 		.mtu = 1400,
 		.template_seconds = 60,
 		.template_messages = 100,
-		.replay = true };
-	struct collector_address to = { .host = "127.0.0.1" };
+		.queue_octets = 65536 };
 	struct exporter *e = exporter_new(&cfg);
-	int fd = open_sink(to.port);
+	int fd = open_sink(to.address.port);
 	char *text;
 
 	ck_assert_ptr_nonnull(e);

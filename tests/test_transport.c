@@ -58,12 +58,19 @@ sendmmsg(int fd, struct mmsghdr *message, unsigned n, mmsg_flags flags)
 }
 #endif
 
-static struct transport *
-make_with(const struct collector_address *address,
-    const struct transport_config *config)
-{
-	struct transport *t = transport_new(address, config);
+/* Where a test sends to; outlives its transport. */
+static struct collector_config config;
+static struct wake wake;
 
+/* A transport to an address with what else stands in `config`. */
+static struct transport *
+make_with(const struct collector_address *address)
+{
+	struct transport *t;
+
+	config.address = *address;
+	ck_assert_int_eq(wake_init(&wake), 0);
+	t = transport_new(&config, &wake);
 	ck_assert_ptr_nonnull(t);
 	return t;
 }
@@ -71,12 +78,8 @@ make_with(const struct collector_address *address,
 static struct transport *
 make(const struct collector_address *address)
 {
-	static struct wake wake;
-	static const struct transport_config config = { .mtu = MTU,
-		.wake = &wake };
-
-	ck_assert_int_eq(wake_init(&wake), 0);
-	return make_with(address, &config);
+	config = endpoint_defaults;
+	return make_with(address);
 }
 
 /* Queue a text that accounts for 1 record, 2 packets and 3 octets. */
@@ -179,31 +182,28 @@ END_TEST
 
 /* Wait until the look-up of t rang `wake`, and tick. */
 static bool
-await_answer(struct transport *t, const struct wake *wake)
+await_answer(struct transport *t)
 {
-	struct pollfd pfd = { .fd = wake_fd(wake), .events = POLLIN };
+	struct pollfd pfd = { .fd = wake_fd(&wake), .events = POLLIN };
 
 	ck_assert_int_eq(poll(&pfd, 1, LOOKUP_MS), 1);
-	wake_clear(wake);
+	wake_clear(&wake);
 	return transport_tick(t, 0);
 }
 
 UNIT(a_name_is_looked_up_and_then_comes_up)
 {
-	struct wake wake;
-	struct transport_config config = { .mtu = MTU, .wake = &wake };
 	struct sink s;
 	struct transport *t;
 
-	ck_assert_int_eq(wake_init(&wake), 0);
 	ck_assert_int_eq(sink_open(&s, "localhost"), 0);
-	t = make_with(&s.address, &config);
+	t = make(&s.address);
 	ck_assert_int_eq(transport_state(t), TRANSPORT_RESOLVING);
 	ck_assert(!transport_settled(t));
 	ck_assert_int_eq(send_text(t, "too early"), -1);
 	check_cargo(&transport_stats(t)->lost, 1);
 	ck_assert_uint_eq(transport_stats(t)->dropped, 1);
-	ck_assert(await_answer(t, &wake)); /* it came up just now */
+	ck_assert(await_answer(t)); /* it came up just now */
 	ck_assert(transport_settled(t));
 	ck_assert_int_eq(transport_state(t), TRANSPORT_UP);
 	ck_assert(!transport_tick(t, 1 * S)); /* and not again */
@@ -211,7 +211,6 @@ UNIT(a_name_is_looked_up_and_then_comes_up)
 	check_next(&s, "hello");
 	transport_free(t);
 	sink_close(&s);
-	wake_close(&wake);
 }
 END_TEST
 
@@ -228,16 +227,13 @@ UNIT(a_name_nobody_knows_settles_as_failed_and_blocks_nothing)
 {
 	static const struct collector_address nowhere = { "nowhere.invalid",
 		"2055" };
-	struct wake wake;
-	struct transport_config config = { .mtu = MTU, .wake = &wake };
 	double began = seconds_now();
 	struct transport *t;
 
-	ck_assert_int_eq(wake_init(&wake), 0);
-	t = make_with(&nowhere, &config);
+	t = make(&nowhere);
 	ck_assert_int_eq(send_text(t, "lost"), -1);
 	ck_assert_double_lt(seconds_now() - began, 1);
-	ck_assert(!await_answer(t, &wake));
+	ck_assert(!await_answer(t));
 	ck_assert(transport_settled(t));
 	ck_assert_int_eq(transport_state(t), TRANSPORT_FAILED);
 	/* It is looked up again and again, and stays failed meanwhile. */
@@ -252,23 +248,18 @@ UNIT(a_name_nobody_knows_settles_as_failed_and_blocks_nothing)
 	ck_assert(transport_ready(t)); /* it holds nobody up */
 	ck_assert_int_eq(transport_poll_fd(t), -1);
 	transport_free(t); /* perhaps while it is being looked up */
-	wake_close(&wake);
 }
 END_TEST
 
 UNIT(a_port_nobody_knows_settles_as_failed)
 {
 	static const struct collector_address bad = { "127.0.0.1", "no-such" };
-	struct wake wake;
-	struct transport_config config = { .mtu = MTU, .wake = &wake };
 	struct transport *t;
 
-	ck_assert_int_eq(wake_init(&wake), 0);
-	t = make_with(&bad, &config);
-	ck_assert(!await_answer(t, &wake));
+	t = make(&bad);
+	ck_assert(!await_answer(t));
 	ck_assert_int_eq(transport_state(t), TRANSPORT_FAILED);
 	transport_free(t);
-	wake_close(&wake);
 }
 END_TEST
 
@@ -301,7 +292,6 @@ hops_of_next(struct sink *s)
 static int
 hops_sent(const char *host, int level, int option, int hop_limit)
 {
-	struct transport_config config = { .mtu = MTU, .hop_limit = hop_limit };
 	struct sink s;
 	struct transport *t;
 	int on = 1, hops;
@@ -311,7 +301,9 @@ hops_sent(const char *host, int level, int option, int hop_limit)
 	if (!there)
 		return hop_limit;
 	ck_assert_int_eq(setsockopt(s.fd, level, option, &on, sizeof(on)), 0);
-	t = make_with(&s.address, &config);
+	config = endpoint_defaults;
+	config.hop_limit = (uint32_t)hop_limit;
+	t = make_with(&s.address);
 	ck_assert_int_eq(send_text(t, "far"), 0);
 	hops = hops_of_next(&s);
 	transport_free(t);
@@ -643,14 +635,15 @@ END_TEST
 
 UNIT(a_datagram_too_large_is_lost_and_counted)
 {
-	static const struct transport_config config = { .mtu = 65535 };
 	static const uint8_t large[65520]; /* for UDP over IPv4 */
 	const struct cargo cargo = { 1, 2, 3 };
 	struct sink s;
 	struct transport *t;
 
 	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
-	t = make_with(&s.address, &config);
+	config = endpoint_defaults;
+	config.mtu = 65535;
+	t = make_with(&s.address);
 	ck_assert_int_eq(transport_send(t, large, sizeof(large), &cargo), 0);
 	ck_assert_int_eq(send_text(t, "kept"), 0);
 	check_next(&s, "kept");
