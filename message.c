@@ -95,6 +95,9 @@ message_template(struct message *m, const struct template *t)
 		return -1;
 	template_put(t, d->bit, &m->w);
 	m->templates++;
+	/* A Set each: nfacctd (pmacct 1.7) loses its way after the first. */
+	if (t->nscope != 0)
+		close_set(m);
 	return 0;
 }
 

@@ -547,6 +547,37 @@ UNIT(relative_times_span_49_days_from_the_boot_on_and_absolute_ones_all)
 }
 END_TEST
 
+UNIT(each_options_template_has_a_set_of_its_own)
+{
+	static const enum option_kind kind[] = { OPTION_SAMPLING,
+		OPTION_INTERFACE };
+
+	for (unsigned i = 0; i < ENTRIES(with_sets); i++) {
+		struct bench b;
+		struct rbuf r;
+		unsigned sets = 0;
+
+		begin(&b, with_sets[i], 1400);
+		for (unsigned k = 0; k < ENTRIES(kind); k++) {
+			struct template t;
+
+			ck_assert(
+			    template_option(&t, kind[k], b.m.dialect->bit));
+			ck_assert_int_eq(message_template(&b.m, &t), 0);
+		}
+		message_end(&b.m);
+		r = rb_init(b.m.w.base, wb_len(&b.m.w));
+		rb_take(&r, b.m.dialect->header_len);
+		for (; rb_left(&r) != 0 && !r.bad; sets++) {
+			ck_assert_uint_eq(rb_u16(&r), b.m.dialect->options_set);
+			rb_take(&r, rb_u16(&r) - 4U);
+		}
+		ck_assert(!r.bad);
+		ck_assert_uint_eq(sets, ENTRIES(kind));
+	}
+}
+END_TEST
+
 UNIT_MAIN("message", export_versions_5_9_and_10_have_a_dialect_and_no_other,
     netflow5_header_field_by_field, rfc3954_5_1_header_field_by_field,
     rfc7011_3_1_header_field_by_field,
@@ -557,6 +588,7 @@ UNIT_MAIN("message", export_versions_5_9_and_10_have_a_dialect_and_no_other,
     a_message_begins_empty_and_is_not_with_a_template_or_a_record,
     rfc7011_3_3_1_every_set_is_padded_with_zeroes_to_4_octets,
     rfc7011_3_3_a_set_is_closed_when_another_opens_and_only_then,
+    each_options_template_has_a_set_of_its_own,
     a_template_set_may_follow_data_in_the_same_message,
     a_record_that_does_not_fit_leaves_the_message_unchanged,
     a_template_that_does_not_fit_leaves_the_message_unchanged,
