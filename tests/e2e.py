@@ -155,6 +155,20 @@ def free_port(family=socket.AF_INET):
         return s.getsockname()[1]
 
 
+def udp_socket(port):
+    """Octets that wait in a UDP socket, and datagrams the kernel dropped."""
+    try:
+        with open("/proc/net/udp", encoding="ascii") as sockets:
+            lines = sockets.readlines()[1:]
+    except OSError:  # a root without /proc
+        time.sleep(0.5)
+        lines = []
+    for words in map(str.split, lines):
+        if int(words[1].split(":")[1], 16) == port:
+            return int(words[4].split(":")[1], 16), int(words[-1])
+    return 0, 0
+
+
 # ---- running softprobe --------------------------------------------------
 
 class Result:

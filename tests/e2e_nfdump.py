@@ -10,7 +10,6 @@ import socket
 import struct
 import subprocess
 import tempfile
-import time
 
 import e2e
 from e2e import check, equal, probe
@@ -40,23 +39,10 @@ class Nfcapd:
     def name(self):
         return "127.0.0.1:%d" % self.port
 
-    def socket_state(self):
-        """Octets waiting in its socket, and datagrams the kernel dropped."""
-        try:
-            with open("/proc/net/udp", encoding="ascii") as sockets:
-                lines = sockets.readlines()[1:]
-        except OSError:  # a root without /proc
-            time.sleep(0.5)
-            lines = []
-        for words in map(str.split, lines):
-            if int(words[1].split(":")[1], 16) == self.port:
-                return int(words[4].split(":")[1], 16), int(words[-1])
-        return 0, 0
-
     def finish(self):
         """Let it read all, stop it; its rows and its log are kept."""
-        e2e.wait_for(lambda: self.socket_state()[0] == 0)
-        self.dropped = self.socket_state()[1]
+        e2e.wait_for(lambda: e2e.udp_socket(self.port)[0] == 0)
+        self.dropped = e2e.udp_socket(self.port)[1]
         self.process.terminate()
         self.log = self.process.stderr.read()
         self.process.wait(20)
