@@ -37,7 +37,7 @@ ALL_LIBS = $(DEPS_LIBS) $(ZLIB_LIBS) $(LIBS)
 # Every room but the two programs' own; see ARCHITECTURE.md.
 OBJS = capture.o capture_file.o capture_live.o commands.o config.o control.o daemon.o decode.o endpoint.o exporter.o \
 	flowkey.o flowtrack.o fragment.o ie.o input.o ipfix.o log.o message.o \
-	meter.o meters.o netflow5.o netflow9.o pcapfile.o printer.o report.o resolver.o \
+	meter.o meters.o netflow1.o netflow5.o netflow9.o pcapfile.o printer.o report.o resolver.o \
 	ring.o sampler.o text.o transport.o values.o wake.o
 PROGRAMS = softprobe softprobectl
 UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_config \

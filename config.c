@@ -184,7 +184,7 @@ static const struct option_row rows[] = {
 	    "send there; [IPV6]:PORT, udp://; repeatable",
 	    .set = set_collector },
 	{ GROUP_EXPORT, 'v', "export-version", "VERSION",
-	    "5, 9, 10 or ipfix (" STR(VERSION_DEFAULT) ")",
+	    "1, 5, 9, 10 or ipfix (" STR(VERSION_DEFAULT) ")",
 	    .set = set_endpoint },
 	{ GROUP_EXPORT, 'P', "transport", "PROTOCOL",
 	    "udp; tcp and sctp not yet", .set = set_transport },
@@ -765,8 +765,8 @@ set_help(struct parse *p, const char *value)
 	(void)value;
 	printf("usage: softprobe -i INTERFACE|-r FILE [OPTION ...] "
 	       "[BPF EXPRESSION]\n"
-	       "\nMeters IP flows and exports them as NetFlow v5, NetFlow v9 "
-	       "or IPFIX;\nwithout -n it prints them.\n");
+	       "\nMeters IP flows and exports them as NetFlow v1, v5, v9 or "
+	       "IPFIX;\nwithout -n it prints them.\n");
 	for (int g = 0; g < GROUPS; g++) {
 		printf("\n%s:\n", group_title[g]);
 		for (size_t i = 0; i < ROWS; i++)
@@ -911,6 +911,7 @@ static enum config_result
 check_version(struct parse *p, const struct collector_config *to)
 {
 	const struct exporter_config *x = &p->cfg->exporter;
+	const struct dialect *d = dialect_for(to->version);
 
 	if (x->fields.biflow && to->version != 10)
 		return refuse(
@@ -918,11 +919,11 @@ check_version(struct parse *p, const struct collector_config *to)
 	if (x->fields.unit != UNIT_MILLI && to->version != 10)
 		return refuse(p, "-A: times of NetFlow are milliseconds; give "
 				 "-v 10, or -A milli");
-	if (to->version == 5 && x->sampling.interval > NF5_INTERVAL_MAX)
+	if (d->interval_max != 0 && x->sampling.interval > d->interval_max)
 		return refuse(p,
-		    "-s %" PRIu32 ": NetFlow v5 tells at most one packet in "
-		    "%u; give -v 9 or -v 10, or sample less",
-		    x->sampling.interval, NF5_INTERVAL_MAX);
+		    "-s %" PRIu32 ": %s tells at most one packet in %" PRIu32
+		    "; give -v 9 or -v 10, or sample less",
+		    x->sampling.interval, d->name, d->interval_max);
 	return CONFIG_RUN;
 }
 
@@ -930,7 +931,7 @@ check_version(struct parse *p, const struct collector_config *to)
 static enum config_result
 settle_collector(struct parse *p, struct collector_config *to)
 {
-	if (to->version == 5)
+	if (!dialect_for(to->version)->has_sets) /* 32 bits */
 		p->cfg->track.octets_max = UINT32_MAX;
 	/* Not all collectors count options data in the IPFIX sequence. */
 	if (to->options == EXPORT_BY_VERSION)

@@ -348,10 +348,10 @@ static int
 set_version(struct collector_config *to, const struct key *key,
     const char *value, char reason[REASON_LEN])
 {
-	static const struct choice versions[] = { { "5", 5, false },
-		{ "9", 9, false }, { "10", 10, false }, { "ipfix", 10, false },
-		{ "1", 1, true }, { "psamp", 0, true }, { "ntopng", 0, true },
-		{ NULL, 0, false } };
+	static const struct choice versions[] = { { "1", 1, false },
+		{ "5", 5, false }, { "9", 9, false }, { "10", 10, false },
+		{ "ipfix", 10, false }, { "psamp", 0, true },
+		{ "ntopng", 0, true }, { NULL, 0, false } };
 
 	(void)key;
 	return choice_value(versions, value, &to->version, reason);

@@ -51,12 +51,11 @@ struct collector_address {
 struct collector_config {
 	enum collector_kind kind;
 	struct collector_address address;
-	uint32_t version; /* 5, 9 or 10 */
-	uint32_t options; /* EXPORT_ bits; none in NetFlow v5 */
+	uint32_t version; /* 1, 5, 9 or 10 */
+	uint32_t options; /* EXPORT_ bits; none in NetFlow v1, v5 */
 	uint32_t domain;  /* Observation Domain ID */
 	uint32_t mtu;     /* octets of a message, at most */
-	/* Refresh after this time or so many messages; > 0.  Sooner at first.
-	 */
+	/* Refresh after this time or so many messages; sooner at first. */
 	uint32_t template_seconds, template_messages;
 	uint32_t hop_limit;    /* 1 to 255; 0 = the system's */
 	uint32_t dscp;         /* 0 to 63 */

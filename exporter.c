@@ -137,7 +137,7 @@ collector_new(const struct exporter *e, const struct collector_config *config)
 	if (c->dialect->has_sets)
 		make_templates(e, c);
 	else
-		template_nf5(&c->template[0]);
+		template_fixed(c->template, dialect->bit);
 	c->templates_due = c->dialect->has_sets;
 	c->boot_ns = BOOT_UNKNOWN;
 	c->pace = PACE_BURST;
@@ -422,9 +422,9 @@ count_unfit(struct collector *c, const struct flow_record *r)
 	if (c->told_unfit)
 		return;
 	c->told_unfit = true;
-	log_warn("collector %s: NetFlow v5 cannot tell IPv6 flows; they are "
+	log_warn("collector %s: %s cannot tell IPv6 flows; they are "
 		 "left out and counted (use -v 9 or -v 10)",
-	    transport_name(c->transport));
+	    transport_name(c->transport), c->dialect->name);
 }
 
 /* Add a record to one collector's message. */

@@ -31,7 +31,7 @@ struct exporter_config {
 struct collector_stats {
 	uint64_t templates;   /* Template Records handed to the transport */
 	struct cargo waiting; /* in the message being filled */
-	struct cargo unfit;   /* the format cannot tell: IPv6 in v5 */
+	struct cargo unfit;   /* the format cannot tell: IPv6 in v1, v5 */
 	struct transport_stats transport; /* sent, and lost */
 };
 

@@ -263,7 +263,9 @@ put_zero(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 #define OPT(f)                                                                 \
 	offsetof(struct option_record, f),                                     \
 	    sizeof(((struct option_record *)0)->f)
+#define NF1 DIALECT_NF1
 #define NF5 DIALECT_NF5
+#define NF15 (DIALECT_NF1 | DIALECT_NF5)
 #define NF9 DIALECT_NF9
 #define IPFIX DIALECT_IPFIX
 #define BOTH (DIALECT_NF9 | DIALECT_IPFIX)
@@ -377,23 +379,26 @@ static const struct ie ie_table[] = {
     put_u64, "notSentOctetTotalCount" },
 };
 
-/* The record of NetFlow v5, field by field. */
-static const struct ie nf5_table[] = {
-{   8,  4, NF5,   HAS_V4,   SHAPE_V4,     AT(src),           put_v4,    "srcaddr" },
-{  12,  4, NF5,   HAS_V4,   SHAPE_V4,     AT(dst),           put_v4,    "dstaddr" },
-{   0,  4, NF5,   HAS_ANY,  SHAPE_V4,     0, 0,              put_zero,   "nexthop" },
-{  10,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(ingress),       put_ifindex16, "input" },
-{  14,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(egress),        put_ifindex16, "output" },
-{   2,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.packets),   put_u32,   "dPkts" },
-{   1,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.octets),    put_u32,   "dOctets" },
-{  22,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.start_ns),  put_uptime, "First" },
-{  21,  4, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.end_ns),    put_uptime, "Last" },
-{   7,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(src_port),      put_u16,   "srcport" },
-{  11,  2, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(dst_port),      put_u16,   "dstport" },
+/* The records of NetFlow v1 and v5, field by field. */
+static const struct ie fixed_table[] = {
+{   8,  4, NF15,  HAS_V4,   SHAPE_V4,     AT(src),           put_v4,    "srcaddr" },
+{  12,  4, NF15,  HAS_V4,   SHAPE_V4,     AT(dst),           put_v4,    "dstaddr" },
+{   0,  4, NF15,  HAS_ANY,  SHAPE_V4,     0, 0,              put_zero,   "nexthop" },
+{  10,  2, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(ingress),       put_ifindex16, "input" },
+{  14,  2, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(egress),        put_ifindex16, "output" },
+{   2,  4, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.packets),   put_u32,   "dPkts" },
+{   1,  4, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.octets),    put_u32,   "dOctets" },
+{  22,  4, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.start_ns),  put_uptime, "First" },
+{  21,  4, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.end_ns),    put_uptime, "Last" },
+{   7,  2, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(src_port),      put_u16,   "srcport" },
+{  11,  2, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(dst_port),      put_u16,   "dstport" },
 {   0,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, 0, 0,              put_zero,   "pad1" },
 {   6,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.tcp_flags), put_u8,    "tcp_flags" },
-{   4,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(protocol),      put_u8,    "prot" },
-{   5,  1, NF5,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.tos),       put_u8,    "tos" },
+{   0,  2, NF1,   HAS_ANY,  SHAPE_NUMBER, 0, 0,              put_zero,   "pad1" },
+{   4,  1, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(protocol),      put_u8,    "prot" },
+{   5,  1, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.tos),       put_u8,    "tos" },
+{   6,  1, NF1,   HAS_ANY,  SHAPE_NUMBER, AT(fwd.tcp_flags), put_u8,    "flags" },
+{   0,  7, NF1,   HAS_ANY,  SHAPE_NUMBER, 0, 0,              put_zero,   "pad2" },
 {   0,  8, NF5,   HAS_ANY,  SHAPE_NUMBER, 0, 0,              put_zero,   "AS numbers, masks, pad2" },
 };
 /* clang-format on */
@@ -501,11 +506,12 @@ option_sampling(struct option_record *o, const struct sampling *s)
 }
 
 void
-template_nf5(struct template *t)
+template_fixed(struct template *t, enum dialect_bit bit)
 {
 	template_begin(t, 0);
-	for (size_t row = 0; row < ROWS(nf5_table); row++)
-		template_row(t, &nf5_table[row]);
+	for (size_t row = 0; row < ROWS(fixed_table); row++)
+		if (fixed_table[row].dialects & bit)
+			template_row(t, &fixed_table[row]);
 }
 
 unsigned

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * ie.h - the Information Elements softprobe exports: one table that drives
- * NetFlow v5, v9 and IPFIX records, templates, JSON and the printed list.
+ * NetFlow v1, v5, v9 and IPFIX records, templates, JSON and the printed list.
  */
 #ifndef IE_H
 #define IE_H
@@ -16,7 +16,12 @@
 struct wbuf; /* bytes.h */
 
 /* The formats; a row of the table names those it is for. */
-enum dialect_bit { DIALECT_NF5 = 1, DIALECT_NF9 = 2, DIALECT_IPFIX = 4 };
+enum dialect_bit {
+	DIALECT_NF1 = 1,
+	DIALECT_NF5 = 2,
+	DIALECT_NF9 = 4,
+	DIALECT_IPFIX = 8
+};
 
 struct ie;
 
@@ -106,8 +111,11 @@ void option_sampling(struct option_record *, const struct sampling *);
  */
 bool template_option(struct template *, enum option_kind, enum dialect_bit);
 
-/* Fill the fixed record layout of NetFlow v5, 48 octets. */
-void template_nf5(struct template *);
+/*
+ * Fill the fixed record layout of NetFlow v1 or v5, 48 octets: a Template that
+ * is never sent.
+ */
+void template_fixed(struct template *, enum dialect_bit);
 
 /* The index of the template that fits the record. */
 unsigned template_flavour(const struct flow_record *);

@@ -15,8 +15,8 @@
 const struct dialect *
 dialect_for(unsigned version)
 {
-	static const struct dialect *const all[] = { &dialect_netflow5,
-		&dialect_netflow9, &dialect_ipfix };
+	static const struct dialect *const all[] = { &dialect_netflow1,
+		&dialect_netflow5, &dialect_netflow9, &dialect_ipfix };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i]->version == version)

@@ -3,8 +3,8 @@
  * message.h - one datagram being filled: sets, lengths, padding, roll-back.
  *
  * What the formats share.  What each does not share is its struct dialect,
- * in netflow5.c, netflow9.c and ipfix.c.  "Set" and "Message" are RFC 7011's
- * words; in NetFlow v9 they are FlowSet and Export Packet.
+ * in netflow1.c, netflow5.c, netflow9.c and ipfix.c.  "Set" and "Message" are
+ * RFC 7011's words; in NetFlow v9 they are FlowSet and Export Packet.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -16,9 +16,8 @@
 #include "bytes.h"
 #include "ie.h"
 
-#define MESSAGE_MAX 9000         /* octets; the largest --mtu */
-#define NF5_INTERVAL_MAX 0x3fffU /* sampling that NetFlow v5 can tell */
-#define MESSAGE_MIN 256          /* octets; any one record fits */
+#define MESSAGE_MAX 9000 /* octets; the largest --mtu */
+#define MESSAGE_MIN 256  /* octets; any one record fits */
 
 struct message;
 
@@ -31,6 +30,7 @@ struct dialect {
 	uint16_t template_set; /* Set ID of a Template Set */
 	uint16_t options_set;  /* ... of an Options Template Set */
 	uint16_t records_max;  /* in one message; 0 = as many as fit */
+	uint32_t interval_max; /* sampling its header tells; 0 = not there */
 	bool relative_times;   /* counted from boot_ns, in 32 bits of ms */
 	/* How far a finished message moves the sequence number. */
 	uint32_t (*advance)(const struct message *);
@@ -38,9 +38,10 @@ struct dialect {
 	void (*header)(struct wbuf *, const struct message *);
 };
 
-extern const struct dialect dialect_netflow5, dialect_netflow9, dialect_ipfix;
+extern const struct dialect dialect_netflow1, dialect_netflow5,
+    dialect_netflow9, dialect_ipfix;
 
-/* The dialect of an export version: 5, 9 or 10; NULL for another. */
+/* The dialect of an export version: 1, 5, 9 or 10; NULL for another. */
 const struct dialect *dialect_for(unsigned version);
 
 struct message {

@@ -7,6 +7,7 @@
 #include "record.h"
 
 #define RECORDS_MAX 30
+#define INTERVAL_MAX 0x3fffU /* sampling that 14 bits can tell */
 
 /* flow_sequence counts the flows sent before this message. */
 static uint32_t
@@ -23,7 +24,7 @@ sampling_bits(const struct sampling *s)
 
 	if (s->interval <= 1)
 		return 0;
-	return (uint16_t)(mode << 14 | (s->interval & NF5_INTERVAL_MAX));
+	return (uint16_t)(mode << 14 | (s->interval & INTERVAL_MAX));
 }
 
 /*
@@ -52,6 +53,7 @@ const struct dialect dialect_netflow5 = { .name = "NetFlow v5",
 	.bit = DIALECT_NF5,
 	.header_len = 24,
 	.records_max = RECORDS_MAX,
+	.interval_max = INTERVAL_MAX,
 	.relative_times = true,
 	.advance = advance,
 	.header = header };

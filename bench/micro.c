@@ -109,7 +109,7 @@ encoder_new(unsigned version)
 	if (d->has_sets)
 		template_all(e->template, d->bit, &choice);
 	else
-		template_nf5(e->template);
+		template_fixed(e->template, d->bit);
 	message_begin(&e->message, d, MTU);
 	e->message.boot_ns = EPOCH_NS;
 	return e;

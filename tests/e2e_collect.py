@@ -55,7 +55,7 @@ def v5_record(first=1000, last=2000, packets=3, pad=0):
 def v1(count=1, last=2000, rest=0):
     return u((2, 1), (2, count), (4, 10000), (4, NOW), (4, 0), (4, 1), (4, 2),
         (4, 0), (2, 1), (2, 2), (4, 3), (4, 99), (4, 1000), (4, last), (2, 5),
-        (2, 6), (2, 0), (1, 17), (1, 0), (1, 0), (11, rest))
+        (2, 6), (2, 0), (1, 17), (1, 0), (1, 0), (7, rest))
 
 
 def template(template_id, *fields):

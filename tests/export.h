@@ -187,10 +187,10 @@ struct seen {
 	const uint8_t *data;
 	size_t len;
 	uint16_t version;
-	uint16_t count;     /* v5, v9 */
-	uint32_t uptime_ms; /* v5, v9 */
+	uint16_t count;     /* v1, v5, v9 */
+	uint32_t uptime_ms; /* v1, v5, v9 */
 	uint32_t unix_s;    /* IPFIX: Export Time */
-	uint32_t unix_ns;   /* v5 */
+	uint32_t unix_ns;   /* v1, v5 */
 	uint32_t sequence;
 	uint32_t domain;
 	unsigned templates, records, sets;
@@ -204,15 +204,17 @@ struct known {
 };
 
 static inline void
-see_v5(struct seen *s, struct rbuf *r)
+see_v1_v5(struct seen *s, struct rbuf *r)
 {
 	s->count = rb_u16(r);
 	s->uptime_ms = rb_u32(r);
 	s->unix_s = rb_u32(r);
 	s->unix_ns = rb_u32(r);
-	s->sequence = rb_u32(r);
-	s->domain = rb_u16(r); /* engine type and id */
-	ck_assert_uint_eq(rb_u16(r), 0);
+	if (s->version == 5) {
+		s->sequence = rb_u32(r);
+		s->domain = rb_u16(r); /* engine type and id */
+		ck_assert_uint_eq(rb_u16(r), 0);
+	}
 	while (rb_left(r) > 0) {
 		ck_assert_uint_lt(s->records, RECORDS_SEEN);
 		s->record[s->records++] = rb_take(r, 48);
@@ -276,15 +278,15 @@ see_sets(struct seen *s, struct rbuf *r, struct known *known)
 	}
 }
 
-/* Take a datagram apart; `known` may be NULL for v5. */
+/* Take a datagram apart; `known` may be NULL for v1 and v5. */
 static inline struct seen
 see(const uint8_t *data, size_t len, struct known *known)
 {
 	struct rbuf r = rb_init(data, len);
 	struct seen s = { .data = data, .len = len, .version = rb_u16(&r) };
 
-	if (s.version == 5) {
-		see_v5(&s, &r);
+	if (s.version <= 5) {
+		see_v1_v5(&s, &r);
 		return s;
 	}
 	if (s.version == 9) {
@@ -304,7 +306,8 @@ see(const uint8_t *data, size_t len, struct known *known)
 	return s;
 }
 
-/* When a flow of a v5 or v9 datagram began and ended, as collectors do it. */
+/* When a flow of a v1, v5 or v9 datagram began and ended, as collectors do it.
+ */
 struct told {
 	uint64_t first_ms, last_ms; /* since 1970 UTC */
 };
@@ -320,7 +323,7 @@ told_times(const struct seen *s, const struct known *known, unsigned i)
 	    s->unix_s * UINT64_C(1000) + s->unix_ns / 1000000 - s->uptime_ms;
 	uint64_t first, last;
 
-	if (s->version == 5) {
+	if (s->version <= 5) {
 		struct rbuf r = rb_init(s->record[i] + 24, 8);
 
 		first = rb_u32(&r);

@@ -231,12 +231,12 @@ class Session:
     # NetFlow v1 and v5: a header, and records of one shape.
     def v1(self, d):
         _, count, uptime, secs, nsecs = struct.unpack_from("!HHIII", d)
-        self.fixed(d, 16, 52, count, 24)
+        self.fixed(d, 16, 48, count, 24)
         self.rule("nanoseconds", nsecs < 10**9, nsecs)
-        for at in range(16, 16 + 52 * count, 52):
+        for at in range(16, 16 + 48 * count, 48):
             (head, pad, protocol, tos, flags, rest) = struct.unpack_from(
-                "!36sHBBB11s", d, at)
-            self.rule("zero", pad == 0 and not any(rest), d[at:at + 52])
+                "!36sHBBB7s", d, at)
+            self.rule("zero", pad == 0 and not any(rest), d[at:at + 48])
             self.fixed_record(head, protocol, tos, flags, uptime,
                 secs * 1000 + nsecs // 10**6)
         return len(d)

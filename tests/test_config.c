@@ -618,15 +618,16 @@ UNIT(export_versions_are_taken)
 	static const struct {
 		const char *line;
 		unsigned version;
-	} table[] = { { "-r x -v 5", 5 }, { "-r x -v 9", 9 },
-		{ "-r x -v 10", 10 }, { "-r x -v ipfix", 10 },
-		{ "-r x --export-version=9", 9 }, { "-r x -v 5 -v 9", 9 } };
+	} table[] = { { "-r x -v 1", 1 }, { "-r x -v 5", 5 },
+		{ "-r x -v 9", 9 }, { "-r x -v 10", 10 },
+		{ "-r x -v ipfix", 10 }, { "-r x --export-version=9", 9 },
+		{ "-r x -v 5 -v 9", 9 } };
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		accept_line(table[i].line);
 		ck_assert_uint_eq(cfg.defaults.version, table[i].version);
 		ck_assert(cfg.track.octets_max ==
-			  (table[i].version == 5 ? UINT32_MAX : UINT64_MAX));
+			  (table[i].version <= 5 ? UINT32_MAX : UINT64_MAX));
 	}
 }
 END_TEST
@@ -658,8 +659,9 @@ END_TEST
 UNIT(bad_export_options_are_refused)
 {
 	static const struct refusal table[] = {
-		{ "-v 7", "-v 7: \"7\" is not known; give 5, 9, 10 or ipfix" },
-		{ "-v 09", "give 5, 9, 10 or ipfix" },
+		{ "-v 7",
+		    "-v 7: \"7\" is not known; give 1, 5, 9, 10 or ipfix" },
+		{ "-v 09", "give 1, 5, 9, 10 or ipfix" },
 		{ "-P dccp", "-P dccp: \"dccp\" is not known; give udp" },
 		{ "-L 256", "-L 256: give a number from 0 to 255" },
 		{ "-L -1", "from 0 to 255" },
@@ -708,6 +710,7 @@ UNIT(sampling_is_a_number_with_or_without_a_mode)
 		{ "-r x -s 5:random", "give systematic, random or hash" },
 		{ "-r x -s random", "give a number from 1" },
 		{ "-r x -v 5 -s 16384", "-s 16384: NetFlow v5" },
+		{ "-r x -v 1 -s 2", "-s 2: NetFlow v1 tells at most" },
 		{ "-s random:20000 -r x -v 5", "-s 20000: NetFlow v5" },
 	};
 
@@ -794,7 +797,8 @@ UNIT(what_later_releases_add_is_refused_by_name)
 	static const struct refusal table[] = {
 		{ "-P tcp", "-P tcp: not supported yet; only udp is" },
 		{ "-P sctp", "-P sctp: not supported yet; only udp is" },
-		{ "-v 1", "-v 1: not supported yet; only 5, 9, 10 and ipfix" },
+		{ "-v psamp",
+		    "-v psamp: not supported yet; only 1, 5, 9, 10 and" },
 		{ "-v psamp", "-v psamp: not supported yet" },
 		{ "-v ntopng", "-v ntopng: not supported yet" },
 		{ "-x 3", "-x 3: not supported yet; only 0 is" },
@@ -880,7 +884,7 @@ UNIT(an_endless_value_is_cut_and_the_advice_is_kept)
 	char line[4096] = "-v ";
 
 	memset(line + 3, 'v', 4000);
-	refuse_line(line, "give 5, 9, 10 or ipfix");
+	refuse_line(line, "give 1, 5, 9, 10 or ipfix");
 	(void)strlcpy(line, "--", 3);
 	memset(line + 2, 'v', 4000);
 	refuse_line(line, "no such option");

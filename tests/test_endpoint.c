@@ -104,7 +104,7 @@ UNIT(a_bad_key_is_named_with_its_item_and_what_would_do)
 		{ "udp://h?mtu=3",
 		    "udp://h: mtu=3: give a number from 256 to 9000" },
 		{ "h:1?version=8",
-		    "h:1: version=8: \"8\" is not known; give 5, 9, 10" },
+		    "h:1: version=8: \"8\" is not known; give 1, 5, 9, 10" },
 		{ "h:1?version", "h:1: version: give version=VALUE" },
 		{ "h:1?", "h:1: \"\" is no key of udp; give version, domain, "
 			  "mtu, options, template-refresh, source, device, "

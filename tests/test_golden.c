@@ -151,22 +151,34 @@ check_mac(const struct dialect *d, const char *name)
 	check_golden(name, &m);
 }
 
-UNIT(netflow5_datagrams_are_these_octets)
+static void
+check_fixed(const struct dialect *d, const char *name)
 {
 	struct flow_record r = tcp_record(), reverse;
 	struct template t;
 	struct message m;
 
-	template_nf5(&t);
+	template_fixed(&t, d->bit);
 	record_reverse(&r, &reverse);
-	begin(&m, &dialect_netflow5);
+	begin(&m, d);
 	put(&m, &t, &r);
 	put(&m, &t, &reverse);
 	r = flavoured_record(FLAVOUR_ICMP);
 	r.ingress = 65535;
 	r.egress = 65536;
 	put(&m, &t, &r);
-	check_golden("netflow5", &m);
+	check_golden(name, &m);
+}
+
+UNIT(netflow1_datagrams_are_these_octets)
+{
+	check_fixed(&dialect_netflow1, "netflow1");
+}
+END_TEST
+
+UNIT(netflow5_datagrams_are_these_octets)
+{
+	check_fixed(&dialect_netflow5, "netflow5");
 }
 END_TEST
 
@@ -206,7 +218,8 @@ UNIT(ipfix_with_mac_addresses_is_these_octets)
 }
 END_TEST
 
-UNIT_MAIN("golden", netflow5_datagrams_are_these_octets,
+UNIT_MAIN("golden", netflow1_datagrams_are_these_octets,
+    netflow5_datagrams_are_these_octets,
     rfc3954_5_2_netflow9_templates_are_these_octets,
     rfc3954_5_3_netflow9_data_is_these_octets,
     netflow9_with_mac_addresses_is_these_octets,

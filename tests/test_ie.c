@@ -290,7 +290,7 @@ UNIT(netflow5_records_are_48_octets_with_every_field_in_its_place)
 	struct flow_record r = tcp_record();
 	uint8_t at[256];
 
-	template_nf5(&t);
+	template_fixed(&t, DIALECT_NF5);
 	ck_assert_uint_eq(t.id, 0);
 	ck_assert_uint_eq(t.record_len, 48);
 	put(&t, &r, NOON - 60 * NS_PER_S, at);
@@ -304,7 +304,7 @@ UNIT(netflow5_tells_an_ifindex_above_65535_as_0)
 	struct flow_record r = tcp_record();
 	uint8_t at[256];
 
-	template_nf5(&t);
+	template_fixed(&t, DIALECT_NF5);
 	r.ingress = 65535;
 	r.egress = 65536;
 	put(&t, &r, NOON, at);

@@ -11,8 +11,8 @@
 
 static const struct dialect *const with_sets[] = { &dialect_netflow9,
 	&dialect_ipfix };
-static const struct dialect *const with_uptime[] = { &dialect_netflow5,
-	&dialect_netflow9 };
+static const struct dialect *const with_uptime[] = { &dialect_netflow1,
+	&dialect_netflow5, &dialect_netflow9 };
 
 /* A message and the templates of its dialect. */
 struct bench {
@@ -31,7 +31,7 @@ begin(struct bench *b, const struct dialect *d, size_t size)
 	if (d->has_sets)
 		template_all(b->t, d->bit, &plain_choice);
 	else
-		template_nf5(&b->t[0]);
+		template_fixed(&b->t[0], d->bit);
 }
 
 static int
@@ -70,13 +70,14 @@ finish(struct bench *b, struct known *known)
 
 /* Dialects and headers ----------------------------------------------------- */
 
-UNIT(export_versions_5_9_and_10_have_a_dialect_and_no_other)
+UNIT(export_versions_1_5_9_and_10_have_a_dialect_and_no_other)
 {
+	ck_assert_ptr_eq(dialect_for(1), &dialect_netflow1);
 	ck_assert_ptr_eq(dialect_for(5), &dialect_netflow5);
 	ck_assert_ptr_eq(dialect_for(9), &dialect_netflow9);
 	ck_assert_ptr_eq(dialect_for(10), &dialect_ipfix);
 	for (unsigned v = 0; v < 70000; v++)
-		if (v != 5 && v != 9 && v != 10)
+		if (v != 1 && v != 5 && v != 9 && v != 10)
 			ck_assert_ptr_null(dialect_for(v));
 }
 END_TEST
@@ -181,6 +182,12 @@ check_advance(const struct dialect *d, uint32_t want)
 	message_end(&b.m);
 	ck_assert_uint_eq(d->advance(&b.m), want);
 }
+
+UNIT(netflow1_has_no_sequence_number)
+{
+	check_advance(&dialect_netflow1, 0);
+}
+END_TEST
 
 UNIT(netflow5_sequence_counts_records)
 {
@@ -369,23 +376,35 @@ UNIT(any_one_record_and_any_one_template_fit_the_smallest_message)
 }
 END_TEST
 
-UNIT(netflow5_has_at_most_30_records_however_large_the_message)
+static void
+check_most(const struct dialect *d, unsigned most, unsigned in_256)
 {
 	static struct bench b;
 	static struct message before;
 	struct flow_record r = tcp_record();
 	struct known known;
 
-	begin(&b, &dialect_netflow5, MESSAGE_MAX);
-	for (int i = 0; i < 30; i++)
+	begin(&b, d, MESSAGE_MAX);
+	for (unsigned i = 0; i < most; i++)
 		ck_assert_int_eq(add(&b, &r), 0);
 	before = b.m;
 	ck_assert_int_eq(add(&b, &r), -1);
 	ck_assert_mem_eq(&b.m, &before, sizeof(before));
-	ck_assert_uint_eq(finish(&b, &known).count, 30);
-	begin(&b, &dialect_netflow5, 256); /* or as many as fit */
+	ck_assert_uint_eq(finish(&b, &known).count, most);
+	begin(&b, d, 256); /* or as many as fit */
 	fill(&b, 0);
-	ck_assert_uint_eq(finish(&b, &known).count, 4);
+	ck_assert_uint_eq(finish(&b, &known).count, in_256);
+}
+
+UNIT(netflow1_has_at_most_24_records_however_large_the_message)
+{
+	check_most(&dialect_netflow1, 24, 5);
+}
+END_TEST
+
+UNIT(netflow5_has_at_most_30_records_however_large_the_message)
+{
+	check_most(&dialect_netflow5, 30, 4);
 }
 END_TEST
 
@@ -578,11 +597,11 @@ UNIT(each_options_template_has_a_set_of_its_own)
 }
 END_TEST
 
-UNIT_MAIN("message", export_versions_5_9_and_10_have_a_dialect_and_no_other,
+UNIT_MAIN("message", export_versions_1_5_9_and_10_have_a_dialect_and_no_other,
     netflow5_header_field_by_field, rfc3954_5_1_header_field_by_field,
     rfc7011_3_1_header_field_by_field,
     rfc3954_5_1_count_is_templates_and_records_together,
-    netflow5_sequence_counts_records,
+    netflow1_has_no_sequence_number, netflow5_sequence_counts_records,
     rfc3954_5_1_sequence_counts_export_packets,
     rfc7011_3_1_sequence_counts_data_records_and_no_template_records,
     a_message_begins_empty_and_is_not_with_a_template_or_a_record,
@@ -593,6 +612,7 @@ UNIT_MAIN("message", export_versions_5_9_and_10_have_a_dialect_and_no_other,
     a_record_that_does_not_fit_leaves_the_message_unchanged,
     a_template_that_does_not_fit_leaves_the_message_unchanged,
     any_one_record_and_any_one_template_fit_the_smallest_message,
+    netflow1_has_at_most_24_records_however_large_the_message,
     netflow5_has_at_most_30_records_however_large_the_message,
     a_message_is_never_larger_than_9000_octets,
     packets_and_octets_of_the_records_are_added_up,
