@@ -36,10 +36,11 @@ class Collector:
 
     def _run(self):
         while True:
+            closing = self.closing  # before looking: what came is read
             try:
                 data, notes, _, sender = self.socket.recvmsg(65536, 256)
             except TimeoutError:
-                if self.closing:
+                if closing:
                     return
                 continue
             for _, _, value in notes:
@@ -119,10 +120,11 @@ class StreamCollector:
         """Read once; returns whether there may be more."""
         if not self.reading.wait(0.02):
             return not self.closing
+        closing = self.closing
         try:
             data = session.recv(65536)
         except TimeoutError:
-            return not self.closing
+            return not closing
         octets += data
         return bool(data)
 
