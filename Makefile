@@ -76,16 +76,24 @@ $(OBJS) softprobe.o softprobectl.o: $(HEADERS) Makefile VERSION
 CHECK_CFLAGS = `$(PKG_CONFIG) --cflags check`
 CHECK_LIBS = `$(PKG_CONFIG) --libs check`
 
+# Optional: libfixbuf, a reference reader of IPFIX for tests/e2e_fixbuf.py.
+FIXBUF != $(PKG_CONFIG) --exists libfixbuf && echo tests/read_fixbuf || true
+FIXBUF_CFLAGS = `$(PKG_CONFIG) --cflags libfixbuf | sed 's/-I/-isystem /g'`
+
 # Any test that changed makes all anew: both makes understand that.
 $(UNIT_TESTS): $(UNIT_TESTS:=.c) libsoftprobe.a tests/unit.h tests/export.h \
     tests/readers.h $(HEADERS)
 	$(COMPILE) -I. $(CHECK_CFLAGS) -pie $(LDFLAGS) -o $@ $@.c \
 	    libsoftprobe.a $(CHECK_LIBS) $(ALL_LIBS)
 
-tests: $(UNIT_TESTS)
+tests/read_fixbuf: tests/read_fixbuf.c
+	$(COMPILE) $(FIXBUF_CFLAGS) -pie $(LDFLAGS) -o $@ $@.c \
+	    `$(PKG_CONFIG) --libs libfixbuf`
+
+tests: $(UNIT_TESTS) $(FIXBUF)
 
 # The generator and the micro-bench are for tests/e2e_instructions.py.
-check: all $(UNIT_TESTS) $(BENCHES)
+check: all $(UNIT_TESTS) $(FIXBUF) $(BENCHES)
 	tests/run
 
 # The same tests in a copy of the tree built with the sanitizers.
@@ -137,7 +145,7 @@ dist:
 	    xz -9 >softprobe-$(VERSION).tar.xz
 
 clean:
-	rm -rf build $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(BENCHES) *.o *.a *.gcda *.gcno \
+	rm -rf build $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(BENCHES) tests/read_fixbuf *.o *.a *.gcda *.gcno \
 	    tests/*.o tests/*.gcda tests/*.gcno softprobe-*.tar.xz
 
 .PHONY: all tests check asan tsan fuzz coverage bench lint cross install \

@@ -52,7 +52,8 @@ clang_format()
 # Functions of more than 60 lines are among what it finds; see .clang-tidy.
 clang_tidy()
 {
-	flags="$(tests/make-value.sh OWN_CFLAGS OWN_CPPFLAGS CHECK_CFLAGS) -I."
+	flags="$(tests/make-value.sh OWN_CFLAGS OWN_CPPFLAGS CHECK_CFLAGS \
+	    FIXBUF_CFLAGS) -I."
 	# shellcheck disable=SC2086 # a list of words
 	files -name '*.c' | xargs -P 2 -I '{}' \
 	    clang-tidy --quiet '{}' -- $flags -Wno-unused-command-line-argument
