@@ -91,12 +91,17 @@ count_notes(struct capture_stats *s, unsigned notes)
 }
 
 static void
-discard(struct capture *c, const struct packet *p, enum decode_status why,
-    uint32_t wirelen)
+ignore(struct capture_stats *s, uint32_t wirelen, uint64_t time_ns)
 {
-	c->stats.frames++;
+	s->frames++;
+	s->ignored_octets += wirelen;
+	span_cover(&s->ignored_span, time_ns, time_ns);
+}
+
+static void
+discard(struct capture *c, const struct packet *p, enum decode_status why)
+{
 	c->stats.discard[why]++;
-	c->stats.ignored_octets += wirelen;
 	if (why == DISCARD_ETHERTYPE || why == DISCARD_ARP)
 		count_ethertype(&c->stats, p->ethertype, 1);
 }
@@ -111,15 +116,15 @@ capture_frame(struct capture *c, const uint8_t *frame, uint32_t caplen,
 
 	c->stats.frame_octets += wirelen;
 	if (c->counting_only) {
-		c->stats.frames++;
 		c->stats.gathering_off++;
-		c->stats.ignored_octets += wirelen;
+		ignore(&c->stats, wirelen, time_ns);
 		return;
 	}
 	p->ifindex = 0;
 	status = c->decode(frame, caplen, wirelen, p);
 	if (status != DECODE_OK) {
-		discard(c, p, status, wirelen);
+		discard(c, p, status);
+		ignore(&c->stats, wirelen, time_ns);
 		return;
 	}
 	p->time_ns = time_ns;
@@ -301,6 +306,8 @@ capture_stats_add(struct capture_stats *sum, const struct capture_stats *s)
 		sum->discard[i] += s->discard[i];
 	sum->gathering_off += s->gathering_off;
 	sum->ignored_octets += s->ignored_octets;
+	span_cover(&sum->ignored_span, s->ignored_span.first_ns,
+	    s->ignored_span.last_ns);
 	sum->short_transport += s->short_transport;
 	sum->frame_length += s->frame_length;
 	sum->kernel_drops += s->kernel_drops;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "decode.h" /* struct packet, enum decode_status */
+#include "record.h" /* struct time_span */
 
 struct input_waiter; /* input.h */
 struct capture;
@@ -49,6 +50,7 @@ struct capture_stats {
 	uint64_t discard[DECODE_STATUSES]; /* [DECODE_OK] stays 0 */
 	uint64_t gathering_off;  /* seen while stop-gather was in force */
 	uint64_t ignored_octets; /* on the wire, of both */
+	struct time_span ignored_span;
 	uint64_t short_transport, frame_length; /* the NOTE_ bits */
 	uint64_t kernel_drops, interface_drops; /* pcap_stats, never reset */
 	uint64_t reopened; /* times capture_reopen found the interface */

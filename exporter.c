@@ -39,6 +39,8 @@ struct collector {
 	struct template option[OPTION_KINDS];
 	unsigned options; /* 1 << enum option_kind: sent to this one */
 	uint64_t messages, octets, records; /* handed over */
+	struct time_span not_sent_span;     /* when records were lost */
+	uint64_t not_sent_seen;             /* how many until then */
 	struct message message;
 	uint64_t pending_ns; /* when its first record was added */
 	uint64_t boot_ns;    /* whole seconds, or BOOT_UNKNOWN */
@@ -106,6 +108,7 @@ static const unsigned kind_switch[OPTION_KINDS] = {
 	[OPTION_EXPORTED] = EXPORT_STATISTICS,
 	[OPTION_IGNORED] = EXPORT_STATISTICS,
 	[OPTION_NOT_SENT] = EXPORT_STATISTICS,
+	[OPTION_SELECTED] = EXPORT_STATISTICS,
 };
 
 static void
@@ -276,14 +279,36 @@ put_option(struct exporter *e, struct collector *c, enum option_kind kind,
 	message_option(&c->message, &c->option[kind], o);
 }
 
+/* All that this collector was to be sent and was not. */
+static struct cargo
+not_sent(const struct exporter *e, const struct collector *c)
+{
+	const struct cargo *lost = &transport_stats(c->transport)->lost;
+	const struct cargo *unfit = &c->stats.unfit;
+	const struct cargo *early = &e->counts.lost;
+
+	return (struct cargo){ lost->records + unfit->records + early->records,
+		lost->packets + unfit->packets + early->packets,
+		lost->octets + unfit->octets + early->octets };
+}
+
+/* Note when records were lost since the last look. */
+static void
+note_not_sent(const struct exporter *e, struct collector *c)
+{
+	uint64_t records = not_sent(e, c).records;
+
+	if (records != c->not_sent_seen)
+		span_cover(&c->not_sent_span, e->now_ns, e->now_ns);
+	c->not_sent_seen = records;
+}
+
 /* What options data of all kinds but the interfaces say now. */
 static void
 fill_option(const struct exporter *e, const struct collector *c,
     struct option_record *o)
 {
-	const struct cargo *lost = &transport_stats(c->transport)->lost;
-	const struct cargo *unfit = &c->stats.unfit;
-	const struct cargo *early = &e->counts.lost;
+	const struct cargo lost = not_sent(e, c);
 
 	*o = (struct option_record){
 		.domain = c->config.domain,
@@ -295,11 +320,14 @@ fill_option(const struct exporter *e, const struct collector *c,
 		.exported_records = c->records,
 		.ignored_packets = e->counts.ignored_packets,
 		.ignored_octets = e->counts.ignored_octets,
-		.not_sent_records =
-		    lost->records + unfit->records + early->records,
-		.not_sent_packets =
-		    lost->packets + unfit->packets + early->packets,
-		.not_sent_octets = lost->octets + unfit->octets + early->octets,
+		.ignored_span = e->counts.ignored_span,
+		.dropped_packets = e->counts.dropped_packets,
+		.observed_packets = e->counts.observed_packets,
+		.selected_packets = e->counts.selected_packets,
+		.not_sent_records = lost.records,
+		.not_sent_packets = lost.packets,
+		.not_sent_octets = lost.octets,
+		.not_sent_span = c->not_sent_span,
 	};
 	option_sampling(o, &e->config.sampling);
 }
@@ -310,11 +338,13 @@ put_options(struct exporter *e, struct collector *c, unsigned switches)
 {
 	struct option_record o;
 
+	note_not_sent(e, c);
 	fill_option(e, c, &o);
 	for (unsigned kind = 0; kind < OPTION_KINDS; kind++) {
 		if (!(c->options & 1U << kind) ||
 		    !(kind_switch[kind] & switches) ||
-		    (kind == OPTION_IGNORED && !e->counted))
+		    ((kind == OPTION_IGNORED || kind == OPTION_SELECTED) &&
+			!e->counted))
 			continue;
 		if (kind != OPTION_INTERFACE)
 			put_option(e, c, kind, &o);
@@ -565,6 +595,7 @@ exporter_send_templates(struct exporter *e)
 static void
 tick_collector(struct exporter *e, struct collector *c, uint64_t mono_ns)
 {
+	note_not_sent(e, c);
 	if (transport_tick(c->transport, mono_ns)) {
 		send_message(e, c, e->now_ns);
 		c->templates_due = c->dialect->has_sets;

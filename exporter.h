@@ -37,7 +37,10 @@ struct collector_stats {
 
 /* What the Metering Process tells for the statistics. */
 struct metering_counts {
+	uint64_t observed_packets, selected_packets; /* by sampling */
 	uint64_t ignored_packets, ignored_octets;
+	struct time_span ignored_span;
+	uint64_t dropped_packets; /* that the kernel or an interface lost */
 	struct cargo lost; /* records that never came to be exported */
 	uint64_t time_ns;  /* of the newest packet */
 };

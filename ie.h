@@ -84,6 +84,7 @@ enum option_kind {
 	OPTION_EXPORTED,  /* s4.1: messages, octets, records */
 	OPTION_IGNORED,   /* s4.2: packets not metered */
 	OPTION_NOT_SENT,  /* s4.3: records that did not leave */
+	OPTION_SELECTED,  /* packets a Selector saw and took (RFC 5477 s8.7) */
 	OPTION_KINDS
 };
 
@@ -98,8 +99,11 @@ struct option_record {
 	char interface_name[16], interface_description[64];
 	uint64_t init_ns;
 	uint64_t exported_messages, exported_octets, exported_records;
-	uint64_t ignored_packets, ignored_octets;
+	uint64_t ignored_packets, ignored_octets, dropped_packets;
+	struct time_span ignored_span; /* of packets ignored */
 	uint64_t not_sent_records, not_sent_packets, not_sent_octets;
+	struct time_span not_sent_span; /* of records not sent */
+	uint64_t observed_packets, selected_packets;
 };
 
 /* Fill how packets were selected, as each format says it. */

@@ -195,8 +195,11 @@ static size_t
 sample(struct meter *m, struct packet *p, size_t n)
 {
 	uint64_t octets = octets_of(p, n);
+	uint64_t first_ns = p[0].time_ns, last_ns = p[n - 1].time_ns;
 	size_t chosen = sampler_choose(&m->sampler, p, n);
 
+	if (chosen < n)
+		span_cover(&m->stats.sampled_out_span, first_ns, last_ns);
 	m->stats.sampled_out += n - chosen;
 	m->stats.sampled_out_octets += octets - octets_of(p, chosen);
 	return chosen;

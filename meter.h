@@ -42,6 +42,7 @@ struct meter_stats {
 	uint64_t fragments_orphaned; /* ... whose first was not seen */
 	uint64_t sampled_out;        /* packets that sampling left out */
 	uint64_t sampled_out_octets;
+	struct time_span sampled_out_span; /* to a burst */
 	uint64_t ring_lost_records; /* did not fit into the ring */
 	uint64_t ring_lost_packets;
 	uint64_t ring_lost_octets;
@@ -148,7 +149,7 @@ bool meter_ended(const struct meter *);
  */
 int meter_join(struct meter *);
 
-/* Fill the counters from a meter whose thread was joined. */
+/* Fill the counters from a meter whose thread was joined, or not started. */
 void meter_final_stats(struct meter *, struct meter_call *);
 
 /* Replay: how far the reading is, 0 to 1000; -1 where not known. */

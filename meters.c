@@ -151,6 +151,8 @@ add_stats(struct meter_stats *sum, const struct meter_stats *s)
 	sum->fragments_orphaned += s->fragments_orphaned;
 	sum->sampled_out += s->sampled_out;
 	sum->sampled_out_octets += s->sampled_out_octets;
+	span_cover(&sum->sampled_out_span, s->sampled_out_span.first_ns,
+	    s->sampled_out_span.last_ns);
 	sum->ring_lost_records += s->ring_lost_records;
 	sum->ring_lost_packets += s->ring_lost_packets;
 	sum->ring_lost_octets += s->ring_lost_octets;

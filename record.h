@@ -38,6 +38,23 @@ struct sampling {
 	uint32_t interval;
 };
 
+/* From when to when something happened; all 0 = never. */
+struct time_span {
+	uint64_t first_ns, last_ns;
+};
+
+/* Let the span cover another, which may be empty. */
+static inline void
+span_cover(struct time_span *s, uint64_t first_ns, uint64_t last_ns)
+{
+	if (last_ns == 0)
+		return;
+	if (s->last_ns == 0 || first_ns < s->first_ns)
+		s->first_ns = first_ns;
+	if (last_ns > s->last_ns)
+		s->last_ns = last_ns;
+}
+
 /* What one direction of a conversation carried. */
 struct flow_half {
 	uint64_t packets;

@@ -347,25 +347,36 @@ check_output(struct probe *p, int *result)
 	p->stopping = p->abandon = true;
 }
 
+static void
+tell_counts(struct exporter *e, const struct meter_stats *s)
+{
+	const struct capture_stats *c = &s->capture;
+	const struct time_span *left_out = &s->sampled_out_span;
+	struct metering_counts counts = {
+		.observed_packets = c->packets,
+		.selected_packets = c->packets - s->sampled_out,
+		.ignored_packets = capture_ignored(c) + s->sampled_out,
+		.ignored_octets = c->ignored_octets + s->sampled_out_octets,
+		.ignored_span = c->ignored_span,
+		.dropped_packets = c->kernel_drops + c->interface_drops,
+		.lost = { s->ring_lost_records, s->ring_lost_packets,
+		    s->ring_lost_octets },
+		.time_ns = s->time_ns,
+	};
+
+	span_cover(&counts.ignored_span, left_out->first_ns, left_out->last_ns);
+	exporter_metering(e, &counts);
+}
+
 /* Tell the exporter what its statistics are made from, and the interfaces. */
 static void
 tell_exporter(struct probe *p)
 {
 	const struct meter_call *count = &p->count;
 	struct exporter_interface table[METER_SOURCES_MAX];
-	const struct metering_counts counts = {
-		.ignored_packets = capture_ignored(&count->stats.capture) +
-				   count->stats.sampled_out,
-		.ignored_octets = count->stats.capture.ignored_octets +
-				  count->stats.sampled_out_octets,
-		.lost = { count->stats.ring_lost_records,
-		    count->stats.ring_lost_packets,
-		    count->stats.ring_lost_octets },
-		.time_ns = count->stats.time_ns,
-	};
 	size_t n = 0;
 
-	exporter_metering(p->exporter, &counts);
+	tell_counts(p->exporter, &p->count.stats);
 	for (size_t i = 0; i < count->nsources; i++) {
 		const struct meter_source *s = &count->source[i];
 
@@ -620,6 +631,10 @@ start(struct probe *p)
 	if (open_exporter(p) == -1) {
 		log_error("%s", strerror(errno));
 		return -1;
+	}
+	if (p->exporter != NULL) { /* its first messages shall have it all */
+		meters_final_stats(p->meters, &p->count);
+		tell_exporter(p);
 	}
 	settle(p);
 	if (meters_start(p->meters) == -1) {

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""
+e2e_options.py - options data of a live capture, in network namespaces of the
+test's own: the interface table, and what the kernel dropped.
+"""
+import signal
+import socket
+
+import e2e
+from collect import Collector
+from e2e import check, equal, wait_for
+from e2e_live import FAR, NEAR, Live, Wire
+from frames import eth, udp4
+
+
+def only(session, element):
+    """The Options Data Records that have an element."""
+    return [o for o in session.options if element in o]
+
+
+def interface_table_comes_with_the_first_templates():
+    for version, scope in (("9", "scope 2"), ("10", 10)):
+        with Collector() as collector, Live("-v", version, "-n",
+                collector.name, "--options", "interfaces",
+                sources=("-i", FAR, "-i", "7:lo")) as run:
+            check("v%s: datagrams without any flow" % version,
+                wait_for(lambda: collector.datagrams), run)
+            run.stop()
+            session = collector.decoded()
+        equal("v%s: no rule is broken" % version, session.errors[:3], [])
+        equal("v%s: the first message has templates and interfaces" % version,
+            (session.template_at[0], session.option_at[0][1]), (0, 0))
+        equal("v%s: index and name of each" % version,
+            [(o[scope], o[82], o[83]) for o in session.options[:2]],
+            [(socket.if_nametoindex(FAR), FAR, FAR), (7, "lo", "lo")])
+
+
+def kernel_drops_are_exported():
+    """While the probe is stopped its buffer of 64 KiB overflows."""
+    for version in ("9", "10"):
+        with Collector() as collector, Live("-v", version, "-n",
+                collector.name, "--options", "statistics", "-B", "64k") as run:
+            run.process.send_signal(signal.SIGSTOP)
+            with Wire(NEAR) as wire:
+                for n in range(5000):
+                    wire.send(eth(udp4(n)))
+            run.process.send_signal(signal.SIGCONT)
+            wait_for(lambda: run.received() > 0)
+            run.stop()
+            session = collector.decoded()
+        drops = run.summary("kernel drops")
+        said = "v%s: " % version
+        check(said + "the kernel dropped packets", drops and drops > 0, run)
+        equal(said + "no rule is broken", session.errors[:3], [])
+        last = only(session, 135)[-1:]
+        equal(said + "droppedPacketTotalCount says how many",
+            [o[135] for o in last], [drops])
+        equal(said + "others were observed and selected",
+            [(o[318], o[319]) for o in only(session, 318)[-1:]],
+            [(5000 - drops,) * 2])
+
+
+if __name__ == "__main__":
+    if not e2e.private_network("options data of a live capture"):
+        e2e.main([])
+    e2e.veth(NEAR, FAR)
+    e2e.main([interface_table_comes_with_the_first_templates,
+        kernel_drops_are_exported])
