@@ -91,11 +91,11 @@ count_notes(struct capture_stats *s, unsigned notes)
 }
 
 static void
-ignore(struct capture_stats *s, uint32_t wirelen, uint64_t time_ns)
+ignore(struct capture_stats *s, const struct pcapfile_record *rec)
 {
 	s->frames++;
-	s->ignored_octets += wirelen;
-	span_cover(&s->ignored_span, time_ns, time_ns);
+	s->ignored_octets += rec->wirelen;
+	span_cover(&s->ignored_span, rec->time_ns, rec->time_ns);
 }
 
 static void
@@ -107,29 +107,28 @@ discard(struct capture *c, const struct packet *p, enum decode_status why)
 }
 
 /* Frames that become packets are counted when their burst is handed over. */
-void
-capture_frame(struct capture *c, const uint8_t *frame, uint32_t caplen,
-    uint32_t wirelen, uint64_t time_ns)
+static inline void
+add_frame(struct capture *c, const struct pcapfile_record *rec)
 {
 	struct packet *p = &c->burst[c->nburst];
 	enum decode_status status;
 
-	c->stats.frame_octets += wirelen;
+	c->stats.frame_octets += rec->wirelen;
 	if (c->counting_only) {
 		c->stats.gathering_off++;
-		ignore(&c->stats, wirelen, time_ns);
+		ignore(&c->stats, rec);
 		return;
 	}
 	p->ifindex = 0;
-	status = c->decode(frame, caplen, wirelen, p);
+	status = c->decode(rec->frame, rec->caplen, rec->wirelen, p);
 	if (status != DECODE_OK) {
 		discard(c, p, status);
-		ignore(&c->stats, wirelen, time_ns);
+		ignore(&c->stats, rec);
 		return;
 	}
-	p->time_ns = time_ns;
+	p->time_ns = rec->time_ns;
 	p->clock_ns =
-	    c->input == NULL ? c->now_ns : clock_step(&c->clock, time_ns);
+	    c->input == NULL ? c->now_ns : clock_step(&c->clock, rec->time_ns);
 	if (p->ifindex == 0 || c->ifindex_given != 0)
 		p->ifindex = c->ifindex;
 	if (p->notes != 0)
@@ -139,13 +138,21 @@ capture_frame(struct capture *c, const uint8_t *frame, uint32_t caplen,
 }
 
 void
+capture_records(struct capture *c, const struct pcapfile_record *rec, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		add_frame(c, &rec[i]);
+}
+
+void
 capture_pcap_frame(
     u_char *arg, const struct pcap_pkthdr *h, const u_char *frame)
 {
 	struct capture *c = (void *)arg;
+	const struct pcapfile_record rec = { frame, h->caplen, h->len,
+		frame_time_ns(&h->ts, c->tick_ns) };
 
-	capture_frame(
-	    c, frame, h->caplen, h->len, frame_time_ns(&h->ts, c->tick_ns));
+	add_frame(c, &rec);
 }
 
 /* --- opening --- */

@@ -137,32 +137,38 @@ capture_open_file(const char *path, uint32_t ifindex,
 	return c;
 }
 
-static bool
-passes(const struct capture *c, const struct pcapfile_record *rec)
+/* Leave to the front those records that pass the filter; how many they are. */
+static size_t
+filter_records(const struct capture *c, struct pcapfile_record *rec, size_t n)
 {
-	struct pcap_pkthdr h = { .caplen = rec->caplen, .len = rec->wirelen };
+	size_t passed = 0;
 
-	return c->filter == NULL ||
-	       pcap_offline_filter(&c->program, &h, rec->frame) != 0;
+	for (size_t i = 0; i < n; i++) {
+		struct pcap_pkthdr h = { .caplen = rec[i].caplen,
+			.len = rec[i].wirelen };
+
+		if (pcap_offline_filter(&c->program, &h, rec[i].frame) != 0)
+			rec[passed++] = rec[i];
+	}
+	return passed;
 }
 
 /* As pcap_dispatch, but records that do not pass the filter count, too. */
 static int
 dispatch_records(struct capture *c)
 {
-	struct pcapfile_record rec;
-	enum pcapfile_status status = PCAPFILE_RECORD;
-	int n;
+	struct pcapfile_record rec[CAPTURE_BURST];
+	enum pcapfile_status status;
+	size_t n, done = 0;
 
-	for (n = 0; n < CAPTURE_DISPATCH; n++) {
-		status = pcapfile_next(c->records, &rec);
-		if (status != PCAPFILE_RECORD)
-			break;
-		if (passes(c, &rec))
-			capture_frame(
-			    c, rec.frame, rec.caplen, rec.wirelen, rec.time_ns);
-	}
-	return status == PCAPFILE_DAMAGED ? -1 : n;
+	do {
+		status = pcapfile_next(c->records, rec, CAPTURE_BURST, &n);
+		done += n;
+		if (c->filter != NULL)
+			n = filter_records(c, rec, n);
+		capture_records(c, rec, n);
+	} while (status == PCAPFILE_RECORD && done < CAPTURE_DISPATCH);
+	return status == PCAPFILE_DAMAGED ? -1 : (int)done;
 }
 
 /* Say what is wrong with the file, or return NULL. */

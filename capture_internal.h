@@ -79,11 +79,11 @@ struct capture *capture_give_up(
  */
 int capture_adopt(struct capture *, pcap_t *);
 
-/* Count one frame, and decode it into the burst. */
-void capture_frame(struct capture *, const uint8_t *frame, uint32_t caplen,
-    uint32_t wirelen, uint64_t time_ns);
+/* Count frames, and decode them into the burst. */
+void capture_records(
+    struct capture *, const struct pcapfile_record *, size_t n);
 
-/* As capture_frame, for libpcap; the first argument is the capture. */
+/* The same for a frame of libpcap; the first argument is the capture. */
 void capture_pcap_frame(u_char *, const struct pcap_pkthdr *, const u_char *);
 
 /* Hand over the packets that are in the burst. */

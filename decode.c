@@ -149,23 +149,20 @@ read_icmp(const uint8_t *at, size_t left, struct packet *p)
 }
 
 /*
- * Ports, or ICMP type and code, and TCP flags; r stands behind IP.  TCP and
- * UDP take the same way: which of them comes next cannot be predicted.
+ * Ports, or ICMP type and code, and TCP flags out of the left octets of a
+ * transport header.  TCP and UDP take the same way: which of them comes next
+ * cannot be predicted.
  */
-static inline void
-read_transport(const struct rbuf *r, struct packet *p)
+static void
+read_transport_header(const uint8_t *at, size_t left, struct packet *p)
 {
-	const uint8_t *at = r->p;
-	size_t left = rb_left(r), need = transport_len[p->protocol];
+	size_t need = transport_len[p->protocol];
 
-	if (p->fragment == FRAGMENT_LATER)
-		return;
-	if (r->bad || left < need)
+	if (left < need)
 		p->notes |= NOTE_SHORT_TRANSPORT;
-	if (r->bad || need == 0)
-		return;
-	if (need == 2) {
-		read_icmp(at, left, p);
+	if (need <= 2) {
+		if (need != 0)
+			read_icmp(at, left, p);
 	} else if (left < 14) {
 		read_short_transport(at, left, p);
 	} else {
@@ -177,6 +174,18 @@ read_transport(const struct rbuf *r, struct packet *p)
 		/* less the data offset */
 		p->tcp_flags = be16(at + 12) & 0x0fff & (uint16_t)tcp;
 	}
+}
+
+/* The transport layer, at r, unless a fragment before this one had it. */
+static inline void
+read_transport(const struct rbuf *r, struct packet *p)
+{
+	if (p->fragment == FRAGMENT_LATER)
+		return;
+	if (r->bad)
+		p->notes |= NOTE_SHORT_TRANSPORT;
+	else
+		read_transport_header(r->p, rb_left(r), p);
 }
 
 static void
@@ -554,15 +563,12 @@ ethertype_known(uint16_t type)
 	return find_layer(type) != NULL;
 }
 
-/* Go on behind a field that holds an EtherType, or a length with 802.2. */
+/* Go on behind an EtherType other than IP, or a length with 802.2. */
 static enum decode_status
-walk_ethertype(struct frame *f, uint16_t type, struct packet *p)
+walk_other_ethertype(struct frame *f, uint16_t type, struct packet *p)
 {
 	const struct layer *layer;
 
-	p->ethertype = type;
-	if (type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6)
-		return walk_ip(f, p);
 	if (f->layers++ == LINK_LAYERS_MAX)
 		return DISCARD_TOO_DEEP;
 	if (type < ETHERTYPE_MIN)
@@ -571,6 +577,16 @@ walk_ethertype(struct frame *f, uint16_t type, struct packet *p)
 	if (layer == NULL)
 		return DISCARD_ETHERTYPE;
 	return layer->walk == NULL ? layer->status : layer->walk(f, p);
+}
+
+/* Go on behind a field that holds an EtherType. */
+static inline enum decode_status
+walk_ethertype(struct frame *f, uint16_t type, struct packet *p)
+{
+	p->ethertype = type;
+	return type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6
+		   ? walk_ip(f, p)
+		   : walk_other_ethertype(f, type, p);
 }
 
 /*

@@ -58,6 +58,17 @@ flow_word(const void *at)
 	return w;
 }
 
+/* Whether two keys are the same; memcmp would ask word by word. */
+static inline bool
+flow_key_equal(const struct flow_key *a, const struct flow_key *b)
+{
+	return ((flow_word(a->addr[0]) ^ flow_word(b->addr[0])) |
+		   (flow_word(a->addr[0] + 8) ^ flow_word(b->addr[0] + 8)) |
+		   (flow_word(a->addr[1]) ^ flow_word(b->addr[1])) |
+		   (flow_word(a->addr[1] + 8) ^ flow_word(b->addr[1] + 8)) |
+		   (flow_word(a->port) ^ flow_word(b->port))) == 0;
+}
+
 /*
  * Whether the packet runs from the higher endpoint to the lower one.  Some
  * order of addresses: the same for one cache, and not that of the octets on
@@ -92,8 +103,10 @@ flow_key_make(struct flow_key *key, struct flow_ether *ether,
 
 	memcpy(key->addr[down], p->src, 16);
 	memcpy(key->addr[!down], p->dst, 16);
-	key->port[turn] = level >= KEY_FULL ? p->src_port : 0;
-	key->port[!turn] = level >= KEY_FULL ? p->dst_port : 0;
+	key->port[turn] = p->src_port;
+	key->port[!turn] = p->dst_port;
+	if (level < KEY_FULL)
+		key->port[0] = key->port[1] = 0;
 	key->mark = level >= KEY_VLAN ? p->vlan : 0;
 	if (level == KEY_TOS)
 		key->mark = p->tos;

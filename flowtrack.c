@@ -760,8 +760,7 @@ timeout_for(const struct flow *f)
 static inline bool
 is_flow(const struct flowtrack *ft, const struct probe *q, uint32_t i)
 {
-	return memcmp(&q->key, &ft->flow[i].key, sizeof(struct flow_key)) ==
-		   0 &&
+	return flow_key_equal(&q->key, &ft->flow[i].key) &&
 	       (ft->ether == NULL || memcmp(&q->ether, &ft->ether[i],
 					 sizeof(struct flow_ether)) == 0);
 }
@@ -910,16 +909,17 @@ account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 {
 	uint32_t i = find_flow(ft, q);
 	struct flow *f = &ft->flow[i];
-	bool begins;
-	int side;
+	bool side = q->down != f->from, begins = false;
 
-	if (i == 0)
-		i = new_flow(ft, q, p);
-	else if (!joins(ft, f, &f->half[q->down != f->from], p))
-		end_record_before(ft, i, p, q->down);
-	f = &ft->flow[i];
-	begins = !carries(f);
-	side = q->down != f->from;
+	if (i == 0 || !joins(ft, f, &f->half[side], p)) {
+		if (i == 0)
+			i = new_flow(ft, q, p);
+		else
+			end_record_before(ft, i, p, q->down);
+		f = &ft->flow[i];
+		side = q->down != f->from;
+		begins = !carries(f);
+	}
 	f->seen_ms = ft->now_ms;
 	add_to_half(&f->half[side], p);
 	if (begins)
@@ -935,14 +935,27 @@ account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
  * compiler may drop a function that does nothing but prefetch.
  */
 
-/* Work out keys; apart from the hashes, which would wait for these stores. */
+static inline void
+make_keys_of(enum flow_key_level level, const struct packet *p, size_t n,
+    struct probe probe[BURST])
+{
+	for (size_t j = 0; j < n; j++)
+		probe[j].down =
+		    flow_key_make(&probe[j].key, &probe[j].ether, level, &p[j]);
+}
+
+/*
+ * Work out keys; apart from the hashes, which would wait for these stores.
+ * The usual level is a constant, so that no packet asks for it.
+ */
 static void
 make_keys(const struct flowtrack *ft, const struct packet *p, size_t n,
     struct probe probe[BURST])
 {
-	for (size_t j = 0; j < n; j++)
-		probe[j].down = flow_key_make(
-		    &probe[j].key, &probe[j].ether, ft->config.key, &p[j]);
+	if (ft->config.key == KEY_FULL)
+		make_keys_of(KEY_FULL, p, n, probe);
+	else
+		make_keys_of(ft->config.key, p, n, probe);
 }
 
 static void

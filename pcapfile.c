@@ -160,22 +160,20 @@ finish(struct pcapfile *f, const char *damage)
 }
 
 static inline uint32_t
-u32(const struct pcapfile *f, size_t offset)
+u32(const struct pcapfile *f, const uint8_t *at)
 {
-	return f->big_endian ? be32(f->next + offset) : le32(f->next + offset);
+	return f->big_endian ? be32(at) : le32(at);
 }
 
-/*
- * Read a record's header, which is in the buffer; frame and snap length are
- * not looked at.
- */
+/* Read the header of a record, of which all octets are at hand. */
 static inline void
-parse_header(const struct pcapfile *f, struct pcapfile_record *rec)
+parse_header(
+    const struct pcapfile *f, const uint8_t *at, struct pcapfile_record *rec)
 {
-	uint64_t s = u32(f, 0);
-	uint64_t fraction_ns = (uint64_t)u32(f, 4) * f->variant->tick_ns;
-	uint32_t first = u32(f, 8);
-	uint32_t second = u32(f, 12);
+	uint64_t s = u32(f, at);
+	uint64_t fraction_ns = (uint64_t)u32(f, at + 4) * f->variant->tick_ns;
+	uint32_t first = u32(f, at + 8);
+	uint32_t second = u32(f, at + 12);
 	bool swap = f->order == CAPTURED_SECOND ||
 		    (f->order == CAPTURED_IS_SMALLER && first > second);
 
@@ -184,28 +182,57 @@ parse_header(const struct pcapfile *f, struct pcapfile_record *rec)
 	rec->time_ns = s * NS_PER_S + fraction_ns;
 	rec->caplen = swap ? second : first;
 	rec->wirelen = swap ? first : second;
+	rec->frame = at + f->variant->record_header_len;
 }
 
-enum pcapfile_status
-pcapfile_next(struct pcapfile *f, struct pcapfile_record *rec)
+/* Hand out whole records that are in the buffer; returns how many. */
+static inline size_t
+take_records(struct pcapfile *f, struct pcapfile_record *rec, size_t max)
+{
+	const uint8_t *next = f->next, *end = f->end;
+	size_t header_len = f->variant->record_header_len, n;
+
+	for (n = 0; n < max && (size_t)(end - next) >= header_len; n++) {
+		parse_header(f, next, &rec[n]);
+		if (rec[n].caplen > PCAPFILE_CAPLEN_MAX ||
+		    rec[n].caplen > (size_t)(end - rec[n].frame))
+			break;
+		next = rec[n].frame + rec[n].caplen;
+		if (rec[n].caplen > f->snaplen)
+			rec[n].caplen = f->snaplen;
+	}
+	f->next = next;
+	return n;
+}
+
+/* Read on until the next record is whole in the buffer, or say why not. */
+static enum pcapfile_status
+read_on(struct pcapfile *f)
 {
 	size_t header_len = f->variant->record_header_len;
-	size_t record_len;
+	struct pcapfile_record rec;
 
 	if (!need(f, header_len))
 		return finish(f,
 		    f->next == f->end ? NULL : "ends inside a record's header");
-	parse_header(f, rec);
-	if (rec->caplen > PCAPFILE_CAPLEN_MAX)
+	parse_header(f, f->next, &rec);
+	if (rec.caplen > PCAPFILE_CAPLEN_MAX)
 		return finish(f, "a record is longer than any packet");
-	record_len = header_len + rec->caplen;
-	if (!need(f, record_len))
+	if (!need(f, header_len + rec.caplen))
 		return finish(f, "ends inside a record");
-	rec->frame = f->next + header_len;
-	f->next += record_len;
-	if (rec->caplen > f->snaplen)
-		rec->caplen = f->snaplen;
 	return PCAPFILE_RECORD;
+}
+
+enum pcapfile_status
+pcapfile_next(
+    struct pcapfile *f, struct pcapfile_record *rec, size_t max, size_t *n)
+{
+	enum pcapfile_status status = PCAPFILE_RECORD;
+
+	*n = take_records(f, rec, max);
+	if (*n == 0 && (status = read_on(f)) == PCAPFILE_RECORD)
+		*n = take_records(f, rec, max);
+	return status;
 }
 
 const char *

@@ -12,6 +12,7 @@
 #define PCAPFILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PCAPFILE_HEADER_LEN 24
@@ -50,10 +51,13 @@ struct pcapfile *pcapfile_new(struct input *,
 void pcapfile_free(struct pcapfile *);
 
 /*
- * Step to the next record.  An input that was stopped may look damaged.  A
- * fraction of a second beyond its end is taken for its last nanosecond.
+ * Step to the next records, as many as are at hand: one to max (> 0) of them,
+ * told in *n, with PCAPFILE_RECORD; none with what else is returned.  An input
+ * that was stopped may look damaged.  A fraction of a second beyond its end is
+ * taken for its last nanosecond.
  */
-enum pcapfile_status pcapfile_next(struct pcapfile *, struct pcapfile_record *);
+enum pcapfile_status pcapfile_next(
+    struct pcapfile *, struct pcapfile_record *, size_t max, size_t *n);
 
 /* What the damage is, after PCAPFILE_DAMAGED: a few words. */
 const char *pcapfile_error(const struct pcapfile *);
