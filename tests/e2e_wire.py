@@ -146,8 +146,9 @@ def template_refresh():
             "--template-refresh", "60,10")
         apart = [b - a for a, b in zip(session.template_at,
             session.template_at[1:])]
+        # 10 that have flows: templates may fill messages of their own
         check("v%s: templates again every 10 messages" % version,
-            len(apart) > 5 and max(apart) <= 10, apart)
+            len(apart) > 5 and max(apart) <= 11, apart)
     slow = [(at(n * 30), eth(udp4(n % 5))) for n in range(40)]
     for version in ("9", "10"):
         _, session = stream(version, slow, "-t", "idle=5",
