@@ -123,6 +123,10 @@ $(BENCHES): $(BENCHES:=.c) libsoftprobe.a $(HEADERS)
 bench: all $(BENCHES)
 	bench/run
 
+# As root; it needs tcpreplay or trafgen, and no network but its own.
+bench-live: all $(BENCHES)
+	bench/live
+
 lint:
 	tests/lint.sh
 
@@ -148,5 +152,5 @@ clean:
 	rm -rf build $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(BENCHES) tests/read_fixbuf *.o *.a *.gcda *.gcno \
 	    tests/*.o tests/*.gcda tests/*.gcno softprobe-*.tar.xz
 
-.PHONY: all tests check asan tsan fuzz coverage bench lint cross install \
+.PHONY: all tests check asan tsan fuzz coverage bench bench-live lint cross install \
 	uninstall dist clean
