@@ -85,6 +85,7 @@ V9_SCOPES = dict.fromkeys((34, 35, 48, 49, 50), {SYSTEM, INTERFACE})
 V9_SCOPES.update(dict.fromkeys((40, 41, 42), {SYSTEM}))
 V9_SCOPES.update(dict.fromkeys((82, 83), {INTERFACE}))
 TOTALS = {40, 41, 42, 134, 135, 163, 164, 165, 166, 167, 168}
+SPAN = {322, 323, 324, 325}  # RFC 7011 s4.2, s4.3: twice, first and last
 ICMP = {32: 1, 139: 58}
 
 
@@ -409,8 +410,8 @@ class Session:
             else:
                 self.specifier(element, length)
             layout.append((element, length))
-        self.rule("twice", len({e for e, _ in layout[scopes:]}) ==
-            len(layout) - scopes, layout)
+        once = [e for e, _ in layout[scopes:] if not scopes or e not in SPAN]
+        self.rule("twice", len(set(once)) == len(once), layout)
         return layout, at
 
     def specifier(self, element, length):
@@ -431,7 +432,7 @@ class Session:
                 self.option(key, fields)
             else:
                 self.template_of[len(self.records)] = template_id
-                self.record(fields)
+                self.record(dict(fields))
             count += 1
         self.rule("no record", count > 0, key)
         self.rule("padding", len(body) - at < 4 and not any(body[at:]),
@@ -439,8 +440,8 @@ class Session:
         return count
 
     def octets(self, layout, body, at):
-        """The octets of each field (RFC 7011 s7), and where they end."""
-        fields = {}
+        """(element, octets) of each (RFC 7011 s7), and where they end."""
+        fields = []
         for element, length in layout:
             if length == VARIABLE:
                 length, at = body[at], at + 1
@@ -450,7 +451,7 @@ class Session:
             if length > len(body) - at:
                 raise struct.error("element %s has %d octets" % (element,
                     length))
-            fields[element] = body[at:at + length]
+            fields.append((element, body[at:at + length]))
             at += length
         return fields, at
 
@@ -478,7 +479,10 @@ class Session:
         return decoded
 
     def option(self, key, fields):
-        values = {e: self.value(e, o) for e, o in fields.items()}
+        values = {e: self.value(e, o) for e, o in fields}
+        for element in SPAN & set(values):
+            values[element] = tuple(self.value(e, o) for e, o in fields
+                if e == element)
         scope = tuple(values.values())[:self.scopes[key]]
         for element in TOTALS & set(values):
             at = key, scope, element
