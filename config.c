@@ -133,9 +133,9 @@ struct option_row {
 
 static set_fn set_buffer, set_collector, set_control, set_elements,
     set_endpoint, set_filter, set_flag, set_flow_key, set_help, set_interface,
-    set_later, set_lowest, set_no_promiscuous, set_nothing, set_number,
-    set_sampling, set_pidfile, set_rate, set_read, set_time_unit, set_timeout,
-    set_transport, set_version;
+    set_later, set_lowest, set_no_promiscuous, set_mode, set_nothing,
+    set_number, set_sampling, set_pidfile, set_rate, set_read, set_time_unit,
+    set_timeout, set_transport, set_version;
 
 #define AT(field)                                                              \
 	.at = offsetof(struct config, field),                                  \
@@ -201,6 +201,12 @@ static const struct option_row rows[] = {
 	{ GROUP_EXPORT, 0, "export-rate", "N",
 	    "datagrams a second; 0 = no cap (" STR(RATE_DEFAULT) ")",
 	    .set = set_rate, .max = UINT32_MAX },
+	{ GROUP_EXPORT, 'l', "balance", NULL,
+	    "each conversation to one of the collectors",
+	    .set = set_mode, .max = EXPORT_BALANCE },
+	{ GROUP_EXPORT, 0, "failover", NULL,
+	    "to the first collector that is up",
+	    .set = set_mode, .max = EXPORT_FAILOVER },
 	{ GROUP_EXPORT, 0, "template-refresh", "[SECONDS][,MESSAGES]",
 	    "send templates again ("
 	    STR(TEMPLATE_SECONDS_DEFAULT) "," STR(TEMPLATE_MESSAGES_DEFAULT)
@@ -245,8 +251,6 @@ static const struct option_row rows[] = {
 	{ GROUP_ALWAYS, 'M', "threads", NULL,
 	    "capture in a thread of its own", .set = set_nothing },
 
-	{ GROUP_LATER, 'l', "balance", NULL,
-	    "share records among collectors", .set = set_later },
 	{ GROUP_LATER, 'R', "receive-port", "PORT",
 	    "receive PSAMP", .set = set_later },
 	{ GROUP_LATER, 'H', "direction-mac", "ADDRESS",
@@ -677,6 +681,20 @@ set_time_unit(struct parse *p, const char *value)
 	if (choose(p, time_units, value, &unit) != CONFIG_RUN)
 		return CONFIG_BAD;
 	p->cfg->exporter.fields.unit = (enum time_unit)unit;
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_mode(struct parse *p, const char *value)
+{
+	enum export_mode mode = (enum export_mode)p->row->max;
+
+	(void)value;
+	if (p->cfg->exporter.mode != EXPORT_REPLICATE &&
+	    p->cfg->exporter.mode != mode)
+		return fail(p, "-l and --failover exclude each other; give "
+			       "one of them");
+	p->cfg->exporter.mode = mode;
 	return CONFIG_RUN;
 }
 

@@ -14,12 +14,14 @@
 #include "log.h"
 #include "message.h"
 #include "record.h"
+#include "share.h"
 
 #define LINGER_NS (NS_PER_S / 2) /* a partly filled message waits so long */
 #define PACE_BURST 32            /* datagrams that may leave at once */
 #define EARLY_SECONDS 1U         /* when templates are first sent again ... */
 #define EARLY_MESSAGES 8U
 #define EARLY_DOUBLINGS 28 /* ... and how often that can be doubled */
+#define PROBE_SECONDS 5U   /* between tries of one that refused */
 
 /*
  * A boot time for relative times is moved when 2^31 ms have passed, so that
@@ -29,6 +31,10 @@
 #define UPTIME_MAX_NS ((UINT64_C(1) << 31) * NS_PER_MS)
 #define UPTIME_NEW_NS ((UINT64_C(1) << 30) / MS_PER_S * NS_PER_S)
 #define BOOT_UNKNOWN UINT64_MAX
+
+/* An earlier collector must be up for so long before it is used again. */
+#define FAILBACK_NS (10 * NS_PER_S)
+#define TURN_NS (5 * NS_PER_S) /* while none is */
 
 struct collector {
 	struct collector_config config;
@@ -52,6 +58,7 @@ struct collector {
 	unsigned refreshes; /* how often they were sent again */
 	double pace;        /* datagrams that may leave now */
 	bool told_unfit;
+	uint64_t down_ns; /* monotonic: when it last was not up */
 	struct collector_stats stats;
 };
 
@@ -66,6 +73,8 @@ struct exporter {
 	size_t ninterfaces;
 	struct collector **collector;
 	size_t ncollectors;
+	size_t chosen;      /* that gets the records, unless all do */
+	uint64_t chosen_ns; /* monotonic */
 };
 
 struct exporter *
@@ -398,6 +407,9 @@ templates_are_due(const struct exporter *e, const struct collector *c)
 	uint32_t messages =
 	    lesser(EARLY_MESSAGES << c->refreshes, c->config.template_messages);
 
+	/* They also find out whether one that refused is back. */
+	if (transport_refused(c->transport))
+		seconds = lesser(seconds, PROBE_SECONDS);
 	return c->dialect->has_sets &&
 	       (c->templates_due || age_ns >= seconds * NS_PER_S ||
 		   c->messages_since_templates >= messages);
@@ -484,6 +496,23 @@ add_record(struct exporter *e, struct collector *c, const struct flow_record *r)
 	}
 }
 
+/* Whether what is exported now is for this collector. */
+static bool
+is_for(const struct exporter *e, size_t i)
+{
+	return e->config.mode == EXPORT_REPLICATE || i == e->chosen;
+}
+
+static void
+count_elsewhere(struct collector *c, const struct flow_record *r)
+{
+	struct cargo *n = &c->stats.elsewhere;
+
+	n->records++;
+	n->packets += r->fwd.packets + (r->biflow ? r->rev.packets : 0);
+	n->octets += r->fwd.octets + (r->biflow ? r->rev.octets : 0);
+}
+
 /* Send the messages whose first record has waited long enough. */
 static void
 send_lingering(struct exporter *e)
@@ -510,9 +539,14 @@ exporter_add(struct exporter *e, const struct flow_record *r)
 	}
 	if (e->init_ns == 0)
 		e->init_ns = split[0].fwd.start_ns;
+	if (e->config.mode == EXPORT_BALANCE)
+		e->chosen = share_index(r, e->ncollectors);
 	for (size_t i = 0; i < e->ncollectors; i++)
 		for (unsigned j = 0; j < n; j++)
-			add_record(e, e->collector[i], &split[j]);
+			if (is_for(e, i))
+				add_record(e, e->collector[i], &split[j]);
+			else
+				count_elsewhere(e->collector[i], &split[j]);
 }
 
 void
@@ -608,6 +642,56 @@ tick_collector(struct exporter *e, struct collector *c, uint64_t mono_ns)
 	}
 }
 
+static bool
+is_up(const struct collector *c)
+{
+	return transport_state(c->transport) == TRANSPORT_UP &&
+	       !transport_refused(c->transport);
+}
+
+/*
+ * The first collector that is up; while the chosen one works, an earlier one
+ * must have been up for a while.  If none is, they take turns, since one that
+ * refused is only known to be back when it is sent something.
+ */
+static size_t
+first_up(const struct exporter *e, uint64_t mono_ns)
+{
+	bool works = is_up(e->collector[e->chosen]);
+
+	for (size_t i = 0; i < e->ncollectors; i++) {
+		const struct collector *c = e->collector[i];
+
+		if (is_up(c) && (!works || i == e->chosen ||
+				    mono_ns - c->down_ns >= FAILBACK_NS))
+			return i;
+	}
+	if (mono_ns - e->chosen_ns < TURN_NS)
+		return e->chosen;
+	return (e->chosen + 1) % e->ncollectors;
+}
+
+/* Choose another collector if need be. */
+static void
+fail_over(struct exporter *e, uint64_t mono_ns)
+{
+	struct collector *now = e->collector[e->chosen], *next;
+
+	for (size_t i = 0; i < e->ncollectors; i++)
+		if (!is_up(e->collector[i]))
+			e->collector[i]->down_ns = mono_ns;
+	e->chosen = first_up(e, mono_ns);
+	next = e->collector[e->chosen];
+	if (next == now)
+		return;
+	e->chosen_ns = mono_ns;
+	next->templates_due = next->dialect->has_sets;
+	if (!is_up(next))
+		return;
+	log_note("collector %s: gets the records now, not %s",
+	    transport_name(next->transport), transport_name(now->transport));
+}
+
 void
 exporter_tick(struct exporter *e, uint64_t mono_ns)
 {
@@ -615,6 +699,8 @@ exporter_tick(struct exporter *e, uint64_t mono_ns)
 		send_lingering(e);
 	for (size_t i = 0; i < e->ncollectors; i++)
 		tick_collector(e, e->collector[i], mono_ns);
+	if (e->config.mode == EXPORT_FAILOVER)
+		fail_over(e, mono_ns);
 }
 
 void
@@ -652,6 +738,8 @@ exporter_ready(struct exporter *e, uint64_t mono_ns)
 	for (size_t i = 0; i < e->ncollectors; i++) {
 		struct collector *c = e->collector[i];
 
+		if (e->config.mode == EXPORT_FAILOVER && i != e->chosen)
+			continue;
 		if (!transport_ready(c->transport) ||
 		    (e->config.rate != 0 && c->pace < 1))
 			return false;

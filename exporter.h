@@ -18,7 +18,15 @@ struct flow_record; /* record.h */
 struct wake;        /* wake.h */
 struct exporter;
 
+/* Who gets a record, of several collectors. */
+enum export_mode {
+	EXPORT_REPLICATE, /* all */
+	EXPORT_BALANCE,   /* one, chosen by conversation */
+	EXPORT_FAILOVER /* the first that is up, in the order they were added */
+};
+
 struct exporter_config {
+	enum export_mode mode;
 	uint32_t process_id;        /* of the metering and exporting process */
 	struct field_choice fields; /* of records */
 	struct sampling sampling;   /* that the packets of records underwent */
@@ -29,9 +37,10 @@ struct exporter_config {
 
 /* What became of all records, for one collector. */
 struct collector_stats {
-	uint64_t templates;   /* Template Records handed to the transport */
-	struct cargo waiting; /* in the message being filled */
-	struct cargo unfit;   /* the format cannot tell: IPv6 in v1, v5 */
+	uint64_t templates;     /* Template Records handed to the transport */
+	struct cargo waiting;   /* in the message being filled */
+	struct cargo unfit;     /* the format cannot tell: IPv6 in v1, v5 */
+	struct cargo elsewhere; /* another collector's, by mode */
 	struct transport_stats transport; /* sent, and lost */
 };
 
@@ -41,8 +50,8 @@ struct metering_counts {
 	uint64_t ignored_packets, ignored_octets;
 	struct time_span ignored_span;
 	uint64_t dropped_packets; /* that the kernel or an interface lost */
-	struct cargo lost; /* records that never came to be exported */
-	uint64_t time_ns;  /* of the newest packet */
+	struct cargo lost;        /* records that never came to be exported */
+	uint64_t time_ns;         /* of the newest packet */
 };
 
 /* A row of the interface table; strings are UTF-8. */

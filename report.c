@@ -22,7 +22,7 @@
 #define NAME_LEN 320        /* above a collector's host and port */
 #define VALUE_LEN 24        /* above 2^64 in decimal */
 #define WORDS_MAX 2         /* columns of words in one table */
-#define COLUMNS_MAX 20      /* counters in one table */
+#define COLUMNS_MAX 32      /* counters in one table */
 #define PROTOCOLS_SHOWN 10U /* in text; JSON has all */
 
 /*
@@ -144,7 +144,7 @@ static const struct counter protocol_columns[] = {
 };
 
 /*
- * Sent, waiting, lost and unfit are all records there were for a collector,
+ * Sent, waiting, lost, unfit and elsewhere are all records there were for a collector,
  * but for those in datagrams that its queue holds.
  */
 static const struct counter collector_columns[] = {
@@ -184,6 +184,12 @@ static const struct counter collector_columns[] = {
 	    AT(item, collector.unfit.packets), false },
 	{ "unfit-octets", "unfitOctets",
 	    AT(item, collector.unfit.octets), false },
+	{ "elsewhere", "elsewhereRecords",
+	    AT(item, collector.elsewhere.records), false },
+	{ "elsewhere-packets", "elsewherePackets",
+	    AT(item, collector.elsewhere.packets), false },
+	{ "elsewhere-octets", "elsewhereOctets",
+	    AT(item, collector.elsewhere.octets), false },
 };
 
 static const struct counter interface_columns[] = {

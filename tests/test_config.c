@@ -792,6 +792,25 @@ UNIT(what_is_always_so_is_accepted)
 }
 END_TEST
 
+UNIT(one_way_to_share_records_is_taken)
+{
+	static const struct refusal refused[] = {
+		{ "-l --failover", "--failover: -l and --failover exclude" },
+		{ "--failover -l", "-l: -l and --failover exclude" },
+	};
+
+	accept_line("-r x -n a:1,b:2");
+	ck_assert_int_eq(cfg.exporter.mode, EXPORT_REPLICATE);
+	accept_line("-r x -n a:1,b:2 -l");
+	ck_assert_int_eq(cfg.exporter.mode, EXPORT_BALANCE);
+	accept_line("-r x -n a:1,b:2 --balance -l");
+	ck_assert_int_eq(cfg.exporter.mode, EXPORT_BALANCE);
+	accept_line("-r x -n a:1,b:2 --failover");
+	ck_assert_int_eq(cfg.exporter.mode, EXPORT_FAILOVER);
+	REFUSE_ALL(refused);
+}
+END_TEST
+
 UNIT(what_later_releases_add_is_refused_by_name)
 {
 	static const struct refusal table[] = {
@@ -802,14 +821,12 @@ UNIT(what_later_releases_add_is_refused_by_name)
 		{ "-v psamp", "-v psamp: not supported yet" },
 		{ "-v ntopng", "-v ntopng: not supported yet" },
 		{ "-x 3", "-x 3: not supported yet; only 0 is" },
-		{ "-l", "-l: not supported yet" },
 		{ "-g", "-g: not supported yet" },
 		{ "-S eth0", "-S eth0: not supported yet" },
 		{ "-e 192.0.2.1", "-e 192.0.2.1: not supported yet" },
 		{ "-R 4739", "-R 4739: not supported yet" },
 		{ "-I 60", "-I 60: not supported yet" },
 		{ "-H 0:1:2:3:4:5", "-H 0:1:2:3:4:5: not supported yet" },
-		{ "--balance", "--balance: not supported yet" },
 		{ "--bind-device a", "--bind-device a: not supported yet" },
 		{ "--source-address a", "--source-address a: not supported" },
 	};
@@ -1009,6 +1026,7 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     options_data_are_chosen_by_name_or_version,
     sampling_is_a_number_with_or_without_a_mode,
     units_of_time_are_softflowd_s_and_need_ipfix, what_is_always_so_is_accepted,
+    one_way_to_share_records_is_taken,
     what_later_releases_add_is_refused_by_name, running_options_are_taken,
     bad_paths_are_refused, unknown_options_are_refused_by_name,
     long_options_may_be_cut_short,
