@@ -28,7 +28,8 @@
 #define SLOTS 2048U  /* one turn of the wheel is about 4 minutes */
 #define TURN_MS (TICK_MS * SLOTS)
 #define FEW_SHARE 64U        /* fewer active flows than buckets / 64 */
-#define VICTIM_SHARE 32U     /* a scan finds max_flows / 32 victims */
+#define VICTIM_SHARE 8U      /* a scan finds max_flows / 8 victims */
+#define VICTIMS_AHEAD 8U     /* victims whose memory is fetched ahead */
 #define EXPIRE_PER_PACKET 32 /* flows ended in passing by one packet */
 #define LIST_LOOKS 4096U     /* entries flowtrack_list looks at per call */
 
@@ -82,10 +83,6 @@ struct bucket {
 	uint32_t root, tag;
 };
 
-struct victim {
-	uint32_t flow, seen_ms;
-};
-
 struct flowtrack {
 	struct flowtrack_config config;
 	flow_ended_fn *ended;
@@ -111,7 +108,12 @@ struct flowtrack {
 	uint32_t
 	    wheel[SLOTS]; /* first flow of each slot; its prev is the last */
 
-	struct victim *victim; /* oldest first */
+	/*
+	 * Oldest first: when a flow was seen last, in ms since victim_ms, and
+	 * in the low 32 bits its index.
+	 */
+	uint64_t *victim;
+	uint32_t victim_ms;
 	uint32_t victims, victim_next, victims_max;
 
 	struct flowtrack_stats stats;
@@ -215,7 +217,7 @@ size_t
 flowtrack_octets_per_flow(void)
 {
 	return sizeof(struct flow) + sizeof(struct tree_node) +
-	       2 * sizeof(struct bucket) + sizeof(struct victim) / VICTIM_SHARE;
+	       2 * sizeof(struct bucket) + sizeof(uint64_t) / VICTIM_SHARE;
 }
 
 /* Time ------------------------------------------------------------------ */
@@ -419,21 +421,32 @@ report(struct flowtrack *ft, uint32_t i, enum flow_end why)
 
 /* Entries --------------------------------------------------------------- */
 
+static inline void
+fetch_flow(const struct flowtrack *ft, uint32_t i)
+{
+	__builtin_prefetch(&ft->flow[i].key);
+	__builtin_prefetch(&ft->flow[i].half);
+}
+
 static inline struct bucket *
 bucket_of(const struct flowtrack *ft, uint64_t hash)
 {
 	return &ft->bucket[((hash >> 32) * ft->buckets) >> 32];
 }
 
+static inline uint64_t
+hash_of(const struct flowtrack *ft, uint32_t i)
+{
+	return flow_hash(&ft->seed, &ft->flow[i].key,
+	    ft->ether == NULL ? NULL : &ft->ether[i]);
+}
+
 static void
 drop_entry(struct flowtrack *ft, uint32_t i)
 {
 	struct flow *f = &ft->flow[i];
-	uint64_t hash = flow_hash(
-	    &ft->seed, &f->key, ft->ether == NULL ? NULL : &ft->ether[i]);
-	struct bucket *b;
+	struct bucket *b = bucket_of(ft, hash_of(ft, i));
 
-	b = bucket_of(ft, hash);
 	tree_remove(&ft->tree, &b->root, i);
 	b->tag = ft->node[b->root].tag;
 	wheel_remove(ft, i);
@@ -450,23 +463,18 @@ end_flow(struct flowtrack *ft, uint32_t i, enum flow_end why)
 	drop_entry(ft, i);
 }
 
-/* Whether victim a was idle for less time than b; ties by place. */
-static bool
-is_younger(const struct victim *a, const struct victim *b)
-{
-	if (a->seen_ms != b->seen_ms)
-		return (int32_t)(a->seen_ms - b->seen_ms) > 0;
-	return a->flow > b->flow;
-}
-
-/* Let v sink into the heap of n victims from its top, the youngest. */
+/*
+ * Let v sink into the heap of n victims from its top, the youngest.  Which of
+ * two children is younger cannot be predicted, so it is not asked for.
+ */
 static void
-heap_sink(struct victim *heap, uint32_t n, uint32_t at, struct victim v)
+heap_sink(uint64_t *heap, uint32_t n, uint32_t at, uint64_t v)
 {
 	for (uint32_t child; (child = 2 * at + 1) < n; at = child) {
-		if (child + 1 < n && is_younger(&heap[child + 1], &heap[child]))
-			child++;
-		if (!is_younger(&heap[child], &v))
+		uint32_t last = child + 1 < n ? child + 1 : child;
+
+		child += heap[last] > heap[child];
+		if (heap[child] <= v)
 			break;
 		heap[at] = heap[child];
 	}
@@ -474,29 +482,31 @@ heap_sink(struct victim *heap, uint32_t n, uint32_t at, struct victim v)
 }
 
 static void
-heap_make(struct victim *heap, uint32_t n)
+heap_make(uint64_t *heap, uint32_t n)
 {
 	for (uint32_t at = n / 2; at-- > 0;)
 		heap_sink(heap, n, at, heap[at]);
 }
 
-/* Find the victims_max flows idle longest, in order. */
+/* Find the victims_max flows idle longest, in order; ties by place. */
 static void
 find_victims(struct flowtrack *ft)
 {
-	struct victim *heap = ft->victim;
+	uint64_t *heap = ft->victim;
 	uint32_t n = 0;
 
+	ft->victim_ms = ft->now_ms - TIMEOUT_MAX_MS;
 	for (uint32_t i = 1; i < ft->fresh; i++) {
-		struct victim v = { i, ft->flow[i].seen_ms };
+		const struct flow *f = &ft->flow[i];
+		uint64_t v = (uint64_t)(f->seen_ms - ft->victim_ms) << 32 | i;
 
-		if (!(ft->flow[i].state & USED))
+		if (!(f->state & USED))
 			continue;
 		if (n < ft->victims_max) {
 			heap[n++] = v;
 			if (n == ft->victims_max)
 				heap_make(heap, n);
-		} else if (is_younger(&heap[0], &v)) {
+		} else if (v < heap[0]) {
 			heap_sink(heap, n, 0, v);
 		}
 	}
@@ -505,10 +515,29 @@ find_victims(struct flowtrack *ft)
 	ft->victims = n;
 	ft->victim_next = 0;
 	while (n-- > 1) {
-		struct victim v = heap[n];
+		uint64_t v = heap[n];
 
 		heap[n] = heap[0];
 		heap_sink(heap, n, 0, v);
+	}
+}
+
+/*
+ * Ask for what ending the victims to come will touch, which nobody has touched
+ * for long: first their flows, and once these are here what leads to them.
+ */
+static void
+fetch_victims(const struct flowtrack *ft)
+{
+	uint32_t near = ft->victim_next + VICTIMS_AHEAD;
+	uint32_t far = near + VICTIMS_AHEAD, i;
+
+	if (far < ft->victims)
+		fetch_flow(ft, (uint32_t)ft->victim[far]);
+	if (near < ft->victims) {
+		i = (uint32_t)ft->victim[near];
+		__builtin_prefetch(bucket_of(ft, hash_of(ft, i)));
+		__builtin_prefetch(&ft->node[i]);
 	}
 }
 
@@ -518,12 +547,16 @@ make_room(struct flowtrack *ft)
 {
 	for (;;) {
 		while (ft->victim_next < ft->victims) {
-			struct victim v = ft->victim[ft->victim_next++];
-			const struct flow *f = &ft->flow[v.flow];
+			uint64_t v = ft->victim[ft->victim_next];
+			uint32_t i = (uint32_t)v;
+			uint32_t seen_ms = (uint32_t)(v >> 32) + ft->victim_ms;
 
-			if (!(f->state & USED) || f->seen_ms != v.seen_ms)
+			fetch_victims(ft);
+			ft->victim_next++;
+			if (!(ft->flow[i].state & USED) ||
+			    ft->flow[i].seen_ms != seen_ms)
 				continue;
-			end_flow(ft, v.flow, FLOW_END_NO_RESOURCES);
+			end_flow(ft, i, FLOW_END_NO_RESOURCES);
 			return;
 		}
 		find_victims(ft);
@@ -595,13 +628,6 @@ turn_wheel(struct flowtrack *ft, uint32_t budget)
 						     : ft->wheel_ms + TICK_MS;
 	}
 	return false;
-}
-
-static inline void
-fetch_flow(const struct flowtrack *ft, uint32_t i)
-{
-	__builtin_prefetch(&ft->flow[i].key);
-	__builtin_prefetch(&ft->flow[i].half);
 }
 
 typedef enum flow_end end_reason_fn(

@@ -103,9 +103,11 @@ tree_rotate(const struct tree_type *t, uint32_t i, int side)
 static inline void
 tree_insert(const struct tree_type *t, uint32_t *root, uint32_t i)
 {
-	struct tree_path p = { .root = root };
+	struct tree_path p; /* not cleared: it is large */
 	int d;
 
+	p.root = root;
+	p.depth = 0;
 	for (uint32_t at = *root; at != 0;) {
 		p.at[p.depth] = at;
 		p.side[p.depth] = tree_order(t, i, at) > 0;
@@ -209,9 +211,11 @@ tree_sink(const struct tree_type *t, struct tree_path *p, uint32_t i)
 static inline void
 tree_remove(const struct tree_type *t, uint32_t *root, uint32_t i)
 {
-	struct tree_path p = { .root = root };
+	struct tree_path p; /* not cleared: it is large */
 	uint32_t child;
 
+	p.root = root;
+	p.depth = 0;
 	for (uint32_t at = *root; at != i;) {
 		p.at[p.depth] = at;
 		p.side[p.depth] = tree_order(t, i, at) > 0;
