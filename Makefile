@@ -99,7 +99,7 @@ check: all $(UNIT_TESTS) $(FIXBUF) $(BENCHES)
 # The same tests in a copy of the tree built with the sanitizers.
 SAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 COPY = rm -rf build/$@ && mkdir -p build/$@ && \
-	cp -R *.c *.h Makefile VERSION bench man tests build/$@/ && \
+	cp -R *.c *.h Makefile VERSION bench docs man tests build/$@/ && \
 	cd build/$@ && $(MAKE) clean >/dev/null
 
 asan:

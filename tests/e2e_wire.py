@@ -5,14 +5,16 @@ e2e_wire.py - what leaves softprobe, octet by octet, read by an independent
 decoder (collect.py): NetFlow v5, v9 and IPFIX to one or more collectors.
 """
 import os
+import re
 import socket
 import time
 
 import e2e
 import frames
-from collect import Collector, Session
+from collect import Collector
 from e2e import check, equal, probe
 from frames import at, eth, ip4, ip6, pcap, udp, udp4
+from session import ELEMENTS, fits
 
 VERSIONS = ("1", "5", "9", "10")
 FIXED = ("1", "5")  # no templates, no IPv6
@@ -113,6 +115,42 @@ def headers():
             len(set(session.template_of.values())), 5)
         check("v%s: the VLAN is told" % version,
             77 in [r.fields.get(58) for r in session.records])
+
+
+def elements_are_those_of_the_registry():
+    """Numbers, names and octets that --elements prints, by IANA's table."""
+    result = probe("--elements")
+    text = result.out.decode()
+    rows = re.findall(r"^\W*(\d+)\s+(\d+)\s.*?\b([a-z]\w*[A-Z]\w*)", text,
+        re.M)
+    check("--elements lists them", len(rows) > 30 and len(rows) >= len(
+        text.splitlines()) - 4, result)
+    for number, octets, name in rows:
+        if name.startswith("reverse"):
+            name = name[7].lower() + name[8:]
+        known, kind = ELEMENTS.get(int(number), (None, None))
+        check("element %s is %s, of %s octets" % (number, name, octets),
+            name == known and fits(int(number), int(octets), False),
+            "the registry has %s, %s" % (known, kind))
+
+
+def counters_have_8_octets():
+    mixed = [(at(0), eth(udp4())), (at(0), eth(ip6("fe80::1", "fe80::2", 17,
+        udp(1, 2))))]
+    for version, args in (("9", ()), ("10", ()), ("10", ("-b",))):
+        _, session = stream(version, mixed, *args)
+        layouts = [dict(layout) for (_, template_id), layout in
+            session.templates.items() if template_id < 512]
+        check("v%s %s: octets and packets of all templates" % (version,
+            " ".join(args)), layouts and all(layout[1] == layout[2] == 8 for
+            layout in layouts), layouts)
+
+
+def domain_of_every_message():
+    for version, given, wanted in (("5", "200", 200), ("9", "4000000000",
+            4000000000), ("10", "4000000000", 4000000000), ("10", "0", 0)):
+        _, session = stream(version, [(at(0), eth(udp4()))], "--domain", given)
+        equal("v%s: --domain %s" % (version, given), session.domains, {wanted})
 
 
 def v5_messages_are_full():
@@ -299,6 +337,7 @@ def rate():
 
 if __name__ == "__main__":
     e2e.main([real_captures_on_the_wire, wire_equals_json,
-        same_file_same_datagrams, headers, v5_messages_are_full, message_size,
-        template_refresh, replay_clock, counters, several_collectors,
+        same_file_same_datagrams, headers, elements_are_those_of_the_registry,
+        counters_have_8_octets, domain_of_every_message,
+        v5_messages_are_full, message_size, template_refresh, replay_clock, counters, several_collectors,
         unknown_name, address_families, pace, rate])

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""
+e2e_docs.py - docs/conformance.md says what is so: each rule names a test that
+is there and is run, or says why there is none.
+"""
+import ast
+import glob
+import os
+import re
+
+import e2e
+from e2e import check, equal
+from session import RULES
+
+DOCUMENT = os.path.join(e2e.TREE, "docs", "conformance.md")
+TESTS = os.path.join(e2e.TREE, "tests")
+REASON = re.compile(r"not (supported|tested)( yet)?: \w.{20,}")
+PEERS = ["M%d" % n for n in range(1, 29)]
+
+
+def rows():
+    """The rows of all tables, as lists of cells, without their heads."""
+    with open(DOCUMENT, encoding="utf-8") as f:
+        lines = f.read().splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("|") and not line.startswith("|--") and not (
+                number + 1 < len(lines) and lines[number + 1][:3] == "|--"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def functions(path):
+    """The functions of a Python test that its main() may run."""
+    with open(path, encoding="utf-8") as f:
+        tree = ast.parse(f.read())
+    defined = {node.name for node in tree.body if isinstance(node,
+        ast.FunctionDef)}
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return defined & used
+
+
+def units(path):
+    """The unit tests of a C file that its main() runs."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    defined = set(re.findall(r"^UNIT\((\w+)\)", text, re.M))
+    return defined & set(re.findall(r"\w+", text[text.index("UNIT_MAIN("):]))
+
+
+def tests():
+    """All that a row can name."""
+    names = {"session." + rule for rule in RULES}
+    for path in glob.glob(TESTS + "/e2e_*.py"):
+        module = os.path.basename(path)[:-3]
+        names |= {module + "." + name for name in functions(path)}
+    for path in glob.glob(TESTS + "/test_*.c"):
+        module = os.path.basename(path)[:-2]
+        names |= {module + "." + name for name in units(path)}
+    return names
+
+
+def each_rule_has_a_test_or_a_reason():
+    there = tests()
+    count = 0
+    for cells in rows():
+        said = " ".join(cells[:-1])
+        named = re.findall(r"`([^`]+)`", cells[-1])
+        if REASON.match(cells[-1]):
+            count += 1
+            continue
+        check(said + ": names a test or a reason", named)
+        for name in named:
+            count += 1
+            check("%s: there is %s" % (said, name), name in there)
+    check("the tables are read", count > 100, count)
+
+
+def each_peers_fault_has_a_row():
+    listed = [cells[0] for cells in rows() if re.match(r"M\d", cells[0])]
+    equal("each fault seen elsewhere is listed once, in order", listed, PEERS)
+
+
+if __name__ == "__main__":
+    e2e.main([each_rule_has_a_test_or_a_reason, each_peers_fault_has_a_row])
