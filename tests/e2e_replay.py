@@ -623,7 +623,7 @@ BAD = (  # arguments, what the one line must name
     (("-v", "5", "--biflow"), ("-b", "biflow", "IPFIX")),
     (("--export-rate", "fast"), ("fast",)), (("--nonsense",), ("nonsense",)),
     (("-i",), ("-i",)), (("-Z",), ("Z",)))
-LATER = (("-P", "tcp"), ("-P", "sctp"), ("-l",))
+LATER = (("-P", "tcp"), ("-P", "sctp"))
 
 
 def bad_command_lines():
