@@ -29,13 +29,13 @@ class Collector:
             self.socket.bind((address or "::1", port))
             self.name = "[::1]:%d" % self.socket.getsockname()[1]
         self.port = self.socket.getsockname()[1]
-        self.closing = False
+        self.closing = self.killed = False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.socket.settimeout(0.02)
         self.thread.start()
 
     def _run(self):
-        while True:
+        while not self.killed:
             closing = self.closing  # before looking: what came is read
             try:
                 data, notes, _, sender = self.socket.recvmsg(65536, 256)
@@ -61,6 +61,11 @@ class Collector:
             self.thread.join()
             self.socket.close()
         return self.datagrams
+
+    def kill(self):
+        """Close it at once, as a collector that dies."""
+        self.killed = True
+        self.finish()
 
     def decoded(self, v5_sampling=0):
         return Session(v5_sampling).feed_all(list(self.datagrams))

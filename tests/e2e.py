@@ -207,6 +207,32 @@ def balanced(text):
         re.search(r"^account: balanced$", text, re.M) is not None)
 
 
+def collectors(text):
+    """The table of collectors in statistics: {name: {column: word}}."""
+    lines = text.splitlines()
+    head = next((n for n, line in enumerate(lines)
+        if re.match(r"collector\s+", line)), len(lines))
+    rows = [re.split(r"\s{2,}", line.strip()) for line in lines[head:]]
+    return {row[0]: dict(zip(rows[0], row)) for row in rows[1:]
+        if len(row) == len(rows[0])}
+
+
+def accounted(text):
+    """
+    Whether for each collector all packets in records are in one that was
+    sent or waits, or named as not sent: lost, unfit, or for another collector.
+    """
+    due = number(text, "packets in records")
+    early = number(text, "packets lost before export")
+    rows = collectors(text)
+    def told(row):
+        return sum(int(row.get(column, 0)) for column in ("packets",
+            "waiting-packets", "lost-packets", "unfit-packets",
+            "elsewhere-packets"))
+    return bool(rows) and None not in (due, early) and all(
+        told(row) + early == due for row in rows.values())
+
+
 def probe(*args, stdin=None, seconds=SECONDS, **more):
     """Run softprobe to its end; stdin may be octets."""
     args = [str(a) for a in args]
