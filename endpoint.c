@@ -24,7 +24,7 @@
 
 #define MIB 1048576U
 #define QUEUE_MIN 65536U
-#define QUEUE_MAX (1024U * MIB)
+#define QUEUE_MAX (UINT64_C(1024) * MIB)
 #define RECONNECT_MIN_MS 1000U
 #define DSCP_MAX 63
 

@@ -101,6 +101,7 @@ flow_key_make(struct flow_key *key, struct flow_ether *ether,
 	bool down = flow_runs_down(p, level);
 	bool turn = down & !protocol_is_icmp(p->protocol);
 
+	/* cppcheck-suppress uninitvar ; written, not read */
 	memcpy(key->addr[down], p->src, 16);
 	memcpy(key->addr[!down], p->dst, 16);
 	key->port[turn] = p->src_port;

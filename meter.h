@@ -43,7 +43,7 @@ struct meter_stats {
 	uint64_t sampled_out;        /* packets that sampling left out */
 	uint64_t sampled_out_octets;
 	struct time_span sampled_out_span; /* to a burst */
-	uint64_t ring_lost_records; /* did not fit into the ring */
+	uint64_t ring_lost_records;        /* did not fit into the ring */
 	uint64_t ring_lost_packets;
 	uint64_t ring_lost_octets;
 	uint32_t timeout_ms[TIMEOUTS];
