@@ -79,7 +79,7 @@ capture_flush(struct capture *c)
 	c->stats.frames += c->nburst;
 	c->stats.packets += c->nburst;
 	if (c->nburst > 0)
-		c->hand_over(c->burst, c->nburst, c->arg);
+		c->hand_over(c->burst, c->extra, c->nburst, c->arg);
 	c->nburst = 0;
 }
 
@@ -120,7 +120,11 @@ add_frame(struct capture *c, const struct pcapfile_record *rec)
 		return;
 	}
 	p->ifindex = 0;
-	status = c->decode(rec->frame, rec->caplen, rec->wirelen, p);
+	if (c->extra == NULL)
+		status = c->decode(rec->frame, rec->caplen, rec->wirelen, p);
+	else
+		status = decode_extra(c->link_type, rec->frame, rec->caplen,
+		    rec->wirelen, p, &c->extra[c->nburst]);
 	if (status != DECODE_OK) {
 		discard(c, p, status);
 		ignore(&c->stats, rec);
@@ -170,7 +174,10 @@ capture_new(const char *name, uint32_t ifindex, const struct capture_config *cf)
 	c->name = strdup(name);
 	if (cf->filter != NULL)
 		c->filter = strdup(cf->filter);
-	if (c->name == NULL || (cf->filter != NULL && c->filter == NULL)) {
+	if (cf->extra)
+		c->extra = calloc(CAPTURE_BURST, sizeof(*c->extra));
+	if (c->name == NULL || (cf->filter != NULL && c->filter == NULL) ||
+	    (cf->extra && c->extra == NULL)) {
 		capture_close(c);
 		errno = ENOMEM;
 		return NULL;
@@ -223,6 +230,7 @@ capture_adopt(struct capture *c, pcap_t *p)
 			 "are only counted",
 		    c->name, link_type,
 		    link_name == NULL ? "unknown" : link_name);
+	c->link_type = link_type;
 	c->decode = decode_for(link_type);
 	c->tick_ns = pcap_get_tstamp_precision(p) == PCAP_TSTAMP_PRECISION_NANO
 			 ? 1
@@ -242,6 +250,7 @@ capture_close(struct capture *c)
 		pcap_close(c->pcap); /* closes the input's stream */
 	capture_close_file(c);
 	pcap_freecode(&c->program);
+	free(c->extra);
 	free(c->filter);
 	free(c->name);
 	free(c);

@@ -17,6 +17,7 @@
 #include "record.h" /* struct time_span */
 
 struct input_waiter; /* input.h */
+struct packet_extra; /* extra.h */
 struct capture;
 
 #define CAPTURE_BURST 32 /* packets handed over at once, at most */
@@ -37,6 +38,7 @@ struct capture_config {
 	uint32_t buffer_octets; /* of the kernel, per interface */
 	uint32_t snaplen;       /* octets of a frame; live only */
 	bool promiscuous;
+	bool extra; /* hand over what --fields asks for, too */
 	uint16_t
 	    fanout; /* group that shares the interface's packets; 0 = none */
 	bool libpcap_reader; /* for all files, also classic ones: for tests */
@@ -62,8 +64,12 @@ struct capture_stats {
 	uint64_t ethertype_other; /* met when the table was full */
 };
 
-/* Receives a burst (0 < n <= CAPTURE_BURST) of decoded packets; borrowed. */
-typedef void capture_burst_fn(struct packet *, size_t n, void *arg);
+/*
+ * Receives a burst (0 < n <= CAPTURE_BURST) of decoded packets, and with
+ * capture_config.extra an array of their extra, else NULL; borrowed.
+ */
+typedef void capture_burst_fn(
+    struct packet *, struct packet_extra *, size_t n, void *arg);
 
 /*
  * Open an interface and start capturing.  ifindex is what packets are marked

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "capture.h"
+#include "extra.h"
 #include "input.h"
 #include "pcapfile.h"
 
@@ -32,6 +33,7 @@ struct capture {
 	struct capture_config config;
 	uint32_t ifindex_given; /* 0 = the system's */
 	uint32_t ifindex;       /* what packets are marked with */
+	int link_type;          /* DLT_ of libpcap */
 	decode_fn *decode;
 	uint32_t tick_ns; /* what libpcap's tv_usec counts: 1 or 1000 */
 	bool counting_only;
@@ -39,6 +41,7 @@ struct capture {
 	void *arg;
 	size_t nburst;
 	struct packet burst[CAPTURE_BURST];
+	struct packet_extra *extra; /* of each; NULL: nobody asks */
 	struct capture_stats stats;
 	char error[CAPTURE_ERROR_LEN];
 

@@ -19,6 +19,7 @@
 
 #include "config.h"
 #include "endpoint.h"
+#include "fields.h"
 #include "ie.h"
 #include "message.h"
 #include "values.h"
@@ -45,7 +46,6 @@
 #define BUFFER_MAX (UINT64_C(1024) * MIB)
 #define SNAPLEN_MIN 64
 #define SNAPLEN_MAX 262144
-#define MPLS_LABELS_MAX 10
 #define INTERFACE_NAME_MAX 63 /* octets */
 
 static const struct capture_config capture_defaults = {
@@ -132,10 +132,10 @@ struct option_row {
 };
 
 static set_fn set_buffer, set_collector, set_control, set_elements,
-    set_endpoint, set_filter, set_flag, set_flow_key, set_help, set_interface,
-    set_later, set_lowest, set_no_promiscuous, set_mode, set_nothing,
-    set_number, set_sampling, set_pidfile, set_rate, set_read, set_time_unit,
-    set_timeout, set_transport, set_version;
+    set_endpoint, set_fields, set_filter, set_flag, set_flow_key, set_help,
+    set_interface, set_labels, set_later, set_no_promiscuous, set_mode,
+    set_nothing, set_number, set_sampling, set_pidfile, set_rate, set_read,
+    set_time_unit, set_timeout, set_transport, set_version;
 
 #define AT(field)                                                              \
 	.at = offsetof(struct config, field),                                  \
@@ -176,9 +176,6 @@ static const struct option_row rows[] = {
 	{ GROUP_FLOWS, 's', "sampling", "[MODE:]N",
 	    "one packet in N; systematic, random, hash", .set = set_sampling,
 	    .min = 1, .max = UINT32_MAX },
-	{ GROUP_FLOWS, 'x', "mpls-labels", "N",
-	    "MPLS labels in records; only 0 yet", .set = set_lowest,
-	    .min = 0, .max = MPLS_LABELS_MAX },
 
 	{ GROUP_EXPORT, 'n', "collector", "HOST:PORT[,...]",
 	    "send there; [IPV6]:PORT, udp://; repeatable",
@@ -222,6 +219,11 @@ static const struct option_row rows[] = {
 	{ GROUP_EXPORT, 'A', "time-unit", "UNIT",
 	    "of times: sec, milli, micro, nano (milli)",
 	    .set = set_time_unit },
+	{ GROUP_EXPORT, 0, "fields", "[+-]NAME[,...]",
+	    "elements in records; see --elements", .set = set_fields },
+	{ GROUP_EXPORT, 'x', "mpls-labels", "N",
+	    "MPLS labels in records, 0 to " STR(LABELS_MAX) " (0)",
+	    .set = set_labels, .min = 0, .max = LABELS_MAX },
 
 	{ GROUP_OUTPUT, 0, "json", NULL,
 	    "JSON instead of a table", .set = set_flag, AT(json) },
@@ -427,20 +429,6 @@ set_later(struct parse *p, const char *value)
 {
 	(void)value;
 	return fail(p, "not supported yet; leave it out");
-}
-
-/* A number of which only the lowest is supported. */
-static enum config_result
-set_lowest(struct parse *p, const char *value)
-{
-	uint64_t n;
-
-	if (number(p, value, &n) != CONFIG_RUN)
-		return CONFIG_BAD;
-	if (n != p->row->min)
-		return fail(
-		    p, "not supported yet; only %" PRIu64 " is", p->row->min);
-	return CONFIG_RUN;
 }
 
 /* Where packets come from. */
@@ -699,6 +687,27 @@ set_mode(struct parse *p, const char *value)
 }
 
 static enum config_result
+set_fields(struct parse *p, const char *value)
+{
+	char reason[REASON_LEN];
+
+	if (fields_parse(&p->cfg->exporter.fields, value, reason) != 0)
+		return fail(p, "%s", reason);
+	return CONFIG_RUN;
+}
+
+static enum config_result
+set_labels(struct parse *p, const char *value)
+{
+	uint64_t n;
+
+	if (number(p, value, &n) != CONFIG_RUN)
+		return CONFIG_BAD;
+	field_choose_labels(&p->cfg->exporter.fields, (unsigned)n);
+	return CONFIG_RUN;
+}
+
+static enum config_result
 set_rate(struct parse *p, const char *value)
 {
 	uint64_t n;
@@ -924,6 +933,38 @@ read_filter(struct parse *p, int argc, char **argv)
 	return CONFIG_RUN;
 }
 
+/* Whether records with the fields chosen by name can be sent. */
+static enum config_result
+check_fields(struct parse *p, const struct collector_config *to)
+{
+	const struct field_choice *fields = &p->cfg->exporter.fields;
+	const struct dialect *d = dialect_for(to->version);
+	const char *name;
+	size_t least;
+
+	if (!field_any(fields))
+		return CONFIG_RUN;
+	if (!d->has_sets)
+		return refuse(p,
+		    "--fields, -x: records of %s are as they are; give -v 9 "
+		    "or -v 10, or leave it out",
+		    d->name);
+	name = field_misfit(fields, d->bit);
+	if (name != NULL)
+		return refuse(p, "--fields %s: not in %s records%s", name,
+		    d->name, fields->biflow ? "" : " without -b");
+	least = message_least(d, fields);
+	if (least == 0)
+		return refuse(p, "--fields: some records have no element "
+				 "left; leave them one");
+	if (least > to->mtu)
+		return refuse(p,
+		    "--mtu %" PRIu32 ": a record or template with these "
+		    "--fields takes %zu octets; give that much, or fewer",
+		    to->mtu, least);
+	return CONFIG_RUN;
+}
+
 /* What not every export version can express. */
 static enum config_result
 check_version(struct parse *p, const struct collector_config *to)
@@ -942,7 +983,7 @@ check_version(struct parse *p, const struct collector_config *to)
 		    "-s %" PRIu32 ": %s tells at most one packet in %" PRIu32
 		    "; give -v 9 or -v 10, or sample less",
 		    x->sampling.interval, d->name, d->interval_max);
-	return CONFIG_RUN;
+	return check_fields(p, to);
 }
 
 /* Settle what a collector's export version implies. */
@@ -977,12 +1018,26 @@ settle_collectors(struct parse *p)
 				    : settle_collector(p, &cfg->defaults);
 }
 
+/* What the choice of fields means to others, and others to it. */
+static void
+settle_fields(struct config *cfg)
+{
+	struct field_choice *fields = &cfg->exporter.fields;
+
+	fields->mac = cfg->track.key == KEY_ETHER;
+	fields->needs = field_needs(fields);
+	fields->sampling = cfg->exporter.sampling;
+	cfg->track.extra = (fields->needs & NEED_CACHE) != 0;
+	cfg->capture.extra = (fields->needs & NEED_PACKETS) != 0;
+}
+
 /* Settle what follows from several options together. */
 static enum config_result
 settle(struct parse *p)
 {
 	struct config *cfg = p->cfg;
 
+	settle_fields(cfg);
 	if (settle_collectors(p) != CONFIG_RUN)
 		return CONFIG_BAD;
 	if (cfg->nsources == 0)
@@ -995,7 +1050,6 @@ settle(struct parse *p)
 	if (!p->control_given && !cfg->replay && cfg->ncollectors > 0)
 		cfg->control_path = CONTROL_DEFAULT;
 	cfg->exporter.replay = cfg->replay;
-	cfg->exporter.fields.mac = cfg->track.key == KEY_ETHER;
 	return CONFIG_RUN;
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "extra.h"
 
 /* What bounds each loop, and so the work one hostile frame can ask for. */
 #define LINK_LAYERS_MAX 16     /* tags, labels and headers before IP */
@@ -80,11 +81,12 @@ enum {
 
 /* One frame on its way from the outside in. */
 struct frame {
-	struct rbuf r;
+	struct rbuf r;     /* in the end it stands at the IP header */
 	size_t uncaptured; /* octets on the wire behind the captured ones */
 	size_t believed;   /* IP lengths up to this may exceed the frame */
 	unsigned layers;   /* link-layer headers walked, of LINK_LAYERS_MAX */
 	bool tagged;       /* packet.vlan is set */
+	struct packet_extra *extra; /* NULL: nobody asks */
 };
 
 /* Walks what stands at the cursor, to the end. */
@@ -390,6 +392,8 @@ walk_vlan(struct frame *f, struct packet *p)
 	if (!f->tagged)
 		p->vlan = control & 0x0fff;
 	f->tagged = true;
+	if (f->extra != NULL)
+		extra_tag(f->extra, control);
 	return walk_ethertype(f, type, p);
 }
 
@@ -494,6 +498,16 @@ walk_inner_ethernet(struct frame *f, struct packet *p)
 	return f->r.bad ? DISCARD_SHORT_LINK : walk_ethertype(f, type, p);
 }
 
+static uint32_t
+read_label(struct frame *f)
+{
+	uint32_t label = rb_u32(&f->r);
+
+	if (f->extra != NULL && !f->r.bad)
+		extra_label(f->extra, label);
+	return label;
+}
+
 /*
  * A label stack (RFC 3032 s2.1).  It does not say what it carries: IP by its
  * version (RFC 4928 s2), else Ethernet behind a control word of which the
@@ -503,13 +517,13 @@ static enum decode_status
 walk_mpls(struct frame *f, struct packet *p)
 {
 	struct rbuf peek;
-	uint32_t label = rb_u32(&f->r);
+	uint32_t label = read_label(f);
 	unsigned nibble;
 
 	while ((label & 0x100) == 0 && !f->r.bad) { /* not the bottom */
 		if (f->layers++ == LINK_LAYERS_MAX)
 			return DISCARD_TOO_DEEP;
-		label = rb_u32(&f->r);
+		label = read_label(f);
 	}
 	peek = rb_rest(&f->r);
 	nibble = rb_u8(&peek) >> 4;
@@ -835,6 +849,8 @@ walk_radiotap(struct frame *f, struct packet *p)
 	return f->r.bad ? DISCARD_SHORT_LINK : walk_wifi(f, p);
 }
 
+static walk_fn *walk_for(int dlt);
+
 /* Per-Packet Information before a frame of the link type it names. */
 static enum decode_status
 walk_ppi(struct frame *f, struct packet *p)
@@ -852,8 +868,7 @@ walk_ppi(struct frame *f, struct packet *p)
 		return DISCARD_SHORT_LINK;
 	if (dlt == DLT_PPI || dlt > UINT16_MAX)
 		return DISCARD_LINK_TYPE;
-	return decode_for((int)dlt)(
-	    f->r.p, rb_left(&f->r), rb_left(&f->r) + f->uncaptured, p);
+	return walk_for((int)dlt)(f, p);
 }
 
 static enum decode_status
@@ -894,40 +909,71 @@ DECODER(decode_nflog, walk_nflog)
 DECODER(decode_sll2, walk_sll2)
 DECODER(decode_unknown, walk_unknown)
 
-static const struct {
+static const struct link {
 	int dlt;
 	decode_fn *decode;
-} decoders[] = {
+	walk_fn *walk; /* the same, for a frame that was begun */
+} links[] = {
 	/* clang-format off */
-	{ DLT_NULL,             decode_null        },
-	{ DLT_EN10MB,           decode_ethernet    },
-	{ DLT_PPP,              decode_ppp         },
-	{ DLT_RAW_OR_LOOP,      decode_raw_or_loop },
-	{ DLT_RAW_BSDOS,        decode_ip          },
-	{ DLT_PPP_SERIAL,       decode_ppp_serial  },
-	{ DLT_PPP_ETHER,        decode_pppoe       },
-	{ DLT_RAW,              decode_ip          },
-	{ DLT_C_HDLC,           decode_chdlc       },
-	{ DLT_IEEE802_11,       decode_wifi        },
-	{ DLT_LOOP,             decode_null        },
-	{ DLT_LINUX_SLL,        decode_sll         },
-	{ DLT_PFLOG,            decode_pflog       },
-	{ DLT_IEEE802_11_RADIO, decode_radiotap    },
-	{ DLT_PPI,              decode_ppi         },
-	{ DLT_IPV4,             decode_ip          },
-	{ DLT_IPV6,             decode_ip          },
-	{ DLT_NFLOG,            decode_nflog       },
-	{ DLT_LINUX_SLL2,       decode_sll2        },
+	{ DLT_NULL,             decode_null,        walk_null        },
+	{ DLT_EN10MB,           decode_ethernet,    walk_ethernet    },
+	{ DLT_PPP,              decode_ppp,         walk_ppp         },
+	{ DLT_RAW_OR_LOOP,      decode_raw_or_loop, walk_raw_or_loop },
+	{ DLT_RAW_BSDOS,        decode_ip,          walk_ip          },
+	{ DLT_PPP_SERIAL,       decode_ppp_serial,  walk_ppp_serial  },
+	{ DLT_PPP_ETHER,        decode_pppoe,       walk_pppoe       },
+	{ DLT_RAW,              decode_ip,          walk_ip          },
+	{ DLT_C_HDLC,           decode_chdlc,       walk_chdlc       },
+	{ DLT_IEEE802_11,       decode_wifi,        walk_wifi        },
+	{ DLT_LOOP,             decode_null,        walk_null        },
+	{ DLT_LINUX_SLL,        decode_sll,         walk_sll         },
+	{ DLT_PFLOG,            decode_pflog,       walk_pflog       },
+	{ DLT_IEEE802_11_RADIO, decode_radiotap,    walk_radiotap    },
+	{ DLT_PPI,              decode_ppi,         walk_ppi         },
+	{ DLT_IPV4,             decode_ip,          walk_ip          },
+	{ DLT_IPV6,             decode_ip,          walk_ip          },
+	{ DLT_NFLOG,            decode_nflog,       walk_nflog       },
+	{ DLT_LINUX_SLL2,       decode_sll2,        walk_sll2        },
+	{ -1,                   decode_unknown,     walk_unknown     },
 	/* clang-format on */
 };
+
+/* The row of a link type, or the last one. */
+static const struct link *
+find_link(int dlt)
+{
+	const struct link *link = links;
+
+	while (link->dlt != dlt && link->dlt != -1)
+		link++;
+	return link;
+}
+
+static walk_fn *
+walk_for(int dlt)
+{
+	return find_link(dlt)->walk;
+}
 
 decode_fn *
 decode_for(int dlt)
 {
-	for (size_t i = 0; i < sizeof(decoders) / sizeof(decoders[0]); i++)
-		if (decoders[i].dlt == dlt)
-			return decoders[i].decode;
-	return decode_unknown;
+	return find_link(dlt)->decode;
+}
+
+enum decode_status
+decode_extra(int dlt, const uint8_t *octets, size_t caplen, size_t wirelen,
+    struct packet *p, struct packet_extra *extra)
+{
+	struct frame f = frame_start(octets, caplen, wirelen, p);
+	enum decode_status status;
+
+	memset(extra, 0, sizeof(*extra));
+	f.extra = extra;
+	status = walk_for(dlt)(&f, p);
+	if (status == DECODE_OK)
+		extra_read(extra, f.r.p, rb_left(&f.r), p);
+	return status;
 }
 
 int

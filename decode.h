@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct packet_extra; /* extra.h */
+
 enum decode_status {
 	DECODE_OK,
 	DISCARD_LINK_TYPE,      /* no decoder for this link type */
@@ -80,6 +82,13 @@ typedef enum decode_status decode_fn(
  * decoder that answers DISCARD_LINK_TYPE to every frame.  Never NULL.
  */
 decode_fn *decode_for(int dlt);
+
+/*
+ * As the decoder for a DLT_ value does, and fill what records only tell if
+ * asked to; that means something with DECODE_OK.
+ */
+enum decode_status decode_extra(int dlt, const uint8_t *frame, size_t caplen,
+    size_t wirelen, struct packet *, struct packet_extra *);
 
 /* Whether decode_for has a real decoder for this DLT_ value. */
 int decode_knows(int dlt);

@@ -529,8 +529,8 @@ send_lingering(struct exporter *e)
 void
 exporter_add(struct exporter *e, const struct flow_record *r)
 {
-	struct flow_record split[2];
-	unsigned n = record_split(r, e->config.fields.biflow, split);
+	struct export_record split[2];
+	unsigned n = record_split(r, &e->config.fields, split);
 
 	if (e->config.replay) {
 		if (r->ended_ns > e->now_ns)
@@ -538,15 +538,16 @@ exporter_add(struct exporter *e, const struct flow_record *r)
 		send_lingering(e);
 	}
 	if (e->init_ns == 0)
-		e->init_ns = split[0].fwd.start_ns;
+		e->init_ns = split[0].flow.fwd.start_ns;
 	if (e->config.mode == EXPORT_BALANCE)
 		e->chosen = share_index(r, e->ncollectors);
 	for (size_t i = 0; i < e->ncollectors; i++)
 		for (unsigned j = 0; j < n; j++)
 			if (is_for(e, i))
-				add_record(e, e->collector[i], &split[j]);
+				add_record(e, e->collector[i], &split[j].flow);
 			else
-				count_elsewhere(e->collector[i], &split[j]);
+				count_elsewhere(
+				    e->collector[i], &split[j].flow);
 }
 
 void
@@ -576,16 +577,14 @@ exporter_interfaces(
 
 	if (copy == NULL)
 		return -1;
-	for (size_t i = 0; i < n; i++) {
-		copy[i].ifindex = table[i].ifindex;
-		strlcpy(copy[i].interface_name, table[i].name,
-		    sizeof(copy[i].interface_name));
-		strlcpy(copy[i].interface_description, table[i].description,
-		    sizeof(copy[i].interface_description));
-	}
+	for (size_t i = 0; i < n; i++)
+		option_interface(&copy[i], table[i].ifindex, table[i].name,
+		    table[i].description);
 	free(e->interface);
 	e->interface = copy;
 	e->ninterfaces = n;
+	e->config.fields.interface = copy;
+	e->config.fields.ninterfaces = n;
 	return 0;
 }
 

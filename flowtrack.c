@@ -18,11 +18,14 @@
 #include <string.h>
 
 #include "decode.h"
+#include "extra.h"
 #include "flowkey.h"
 #include "flowtrack.h"
 #include "treetype.h"
 
-#define LINE 64      /* octets of a cache line */
+#define LINE 64 /* octets of a cache line */
+/* Of a function out of the way of what is done for every packet. */
+#define RARELY __attribute__((cold, noinline))
 #define BURST 32     /* packets whose memory is fetched ahead together */
 #define TICK_MS 128U /* width of a wheel slot */
 #define SLOTS 2048U  /* one turn of the wheel is about 4 minutes */
@@ -96,6 +99,7 @@ struct flowtrack {
 	struct flow *flow;        /* [1] to [max_flows] */
 	void *slab;               /* where they were allocated */
 	struct flow_ether *ether; /* the same, at KEY_ETHER; else NULL */
+	struct flow_extra *extra; /* the same, if asked for; else NULL */
 	uint32_t free;            /* list of entries that were used before */
 	uint32_t fresh;           /* entries from here on never were */
 
@@ -187,9 +191,12 @@ flowtrack_new(
 	ft->victim = calloc(ft->victims_max, sizeof(*ft->victim));
 	if (config->key == KEY_ETHER)
 		ft->ether = calloc(n, sizeof(*ft->ether));
+	if (config->extra)
+		ft->extra = calloc(n, sizeof(*ft->extra));
 	if (ft->bucket == NULL || ft->node == NULL || ft->slab == NULL ||
 	    ft->victim == NULL ||
-	    (config->key == KEY_ETHER && ft->ether == NULL)) {
+	    (config->key == KEY_ETHER && ft->ether == NULL) ||
+	    (config->extra && ft->extra == NULL)) {
 		flowtrack_free(ft);
 		errno = ENOMEM;
 		return NULL;
@@ -209,6 +216,7 @@ flowtrack_free(struct flowtrack *ft)
 	free(ft->node);
 	free(ft->slab);
 	free(ft->ether);
+	free(ft->extra);
 	free(ft->victim);
 	free(ft);
 }
@@ -400,6 +408,19 @@ ended_at(const struct flowtrack *ft, const struct flow *f, enum flow_end why)
 	    last, first + ft->config.timeout_ms[TIMEOUT_MAXLIFE] * NS_PER_MS);
 }
 
+/* Add to the totals of a flow what its record says, and put them into it. */
+static void RARELY
+add_totals(struct flowtrack *ft, uint32_t i, struct flow_record *r)
+{
+	struct flow_extra *x = &ft->extra[i];
+
+	x->half[0].packets_total += r->fwd.packets;
+	x->half[0].octets_total += r->fwd.octets;
+	x->half[1].packets_total += r->rev.packets;
+	x->half[1].octets_total += r->rev.octets;
+	r->extra = x;
+}
+
 /* Report what the flow carried so far; it goes on, or is removed, empty. */
 static void
 report(struct flowtrack *ft, uint32_t i, enum flow_end why)
@@ -415,6 +436,8 @@ report(struct flowtrack *ft, uint32_t i, enum flow_end why)
 	s->ended[why]++;
 	s->ended_packets += r.fwd.packets + r.rev.packets;
 	s->ended_octets += r.fwd.octets + r.rev.octets;
+	if (ft->extra != NULL)
+		add_totals(ft, i, &r);
 	memset(f->half, 0, sizeof(f->half));
 	ft->ended(&r, ft->arg);
 }
@@ -819,6 +842,16 @@ find_flow(const struct flowtrack *ft, const struct probe *q)
 	return walk_tree(ft, q);
 }
 
+/* Begin with a number that no flow had, in this cache or another of the run. */
+static void RARELY
+begin_extra(struct flowtrack *ft, uint32_t i)
+{
+	uint32_t caches = ft->config.caches > 1 ? ft->config.caches : 1;
+	uint64_t before = ft->stats.flows * caches + ft->config.cache;
+
+	ft->extra[i] = (struct flow_extra){ .number = before + 1 };
+}
+
 /* Let a flow begin, or begin anew, with packet p. */
 static void
 begin_flow(struct flowtrack *ft, uint32_t i, const struct packet *p, bool down)
@@ -831,6 +864,8 @@ begin_flow(struct flowtrack *ft, uint32_t i, const struct packet *p, bool down)
 	f->ifindex = p->ifindex;
 	f->vlan = p->vlan & 0x0fffU;
 	f->timeout = timeout_for(f);
+	if (ft->extra != NULL)
+		begin_extra(ft, i);
 	ft->stats.flows++;
 	ft->stats.protocol_flows[p->protocol]++;
 }
@@ -930,7 +965,26 @@ add_to_half(struct half *h, const struct packet *p)
 	h->sum += p->octets;
 }
 
-static inline void
+/* Note what records tell if asked to, of a packet that was accounted. */
+static void RARELY
+note_extra(struct flowtrack *ft, uint32_t i, int side, const struct packet *p,
+    const struct packet_extra *extra)
+{
+	struct half_extra *x = &ft->extra[i].half[side];
+
+	if (half_packets(&ft->flow[i].half[side]) > 1) {
+		if (extra != NULL)
+			extra_merge(&x->packet, extra);
+		return;
+	}
+	memcpy(x->src_mac, p->src_mac, sizeof(x->src_mac));
+	memcpy(x->dst_mac, p->dst_mac, sizeof(x->dst_mac));
+	if (extra != NULL)
+		x->packet = *extra;
+}
+
+/* Returns the flow. */
+static inline uint32_t
 account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 {
 	uint32_t i = find_flow(ft, q);
@@ -954,6 +1008,7 @@ account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 		note_tcp(ft, i, side, p->tcp_flags);
 	ft->stats.protocol_packets[p->protocol]++;
 	ft->stats.protocol_octets[p->protocol] += p->octets;
+	return i;
 }
 
 /*
@@ -1030,10 +1085,11 @@ fetch_children(const struct flowtrack *ft, size_t n, struct probe probe[BURST])
 }
 
 static void
-account_all(struct flowtrack *ft, const struct packet *p, size_t n,
-    const struct probe probe[BURST])
+account_all(struct flowtrack *ft, const struct packet *p,
+    const struct packet_extra *extra, size_t n, const struct probe probe[BURST])
 {
 	uint64_t octets = 0;
+	uint32_t i;
 
 	for (size_t j = 0; j < n; j++) {
 		if (p[j].clock_ns >= ft->clock_ms_ns)
@@ -1041,7 +1097,10 @@ account_all(struct flowtrack *ft, const struct packet *p, size_t n,
 		if (reached(ft->now_ms, ft->expint_ms))
 			expire_due(ft, EXPIRE_PER_PACKET);
 		ft->time_ns = max_u64(ft->time_ns, p[j].time_ns);
-		account(ft, &probe[j], &p[j]);
+		i = account(ft, &probe[j], &p[j]);
+		if (ft->extra != NULL)
+			note_extra(ft, i, probe[j].down != ft->flow[i].from,
+			    &p[j], extra == NULL ? NULL : &extra[j]);
 		octets += p[j].octets;
 	}
 	ft->stats.packets += n;
@@ -1049,7 +1108,8 @@ account_all(struct flowtrack *ft, const struct packet *p, size_t n,
 }
 
 void
-flowtrack_add(struct flowtrack *ft, const struct packet *p, size_t n)
+flowtrack_add(struct flowtrack *ft, const struct packet *p,
+    const struct packet_extra *extra, size_t n)
 {
 	struct probe probe[BURST];
 
@@ -1059,7 +1119,9 @@ flowtrack_add(struct flowtrack *ft, const struct packet *p, size_t n)
 		find_buckets(ft, some, probe);
 		fetch_roots(ft, some, probe);
 		fetch_children(ft, some, probe);
-		account_all(ft, p, some, probe);
+		account_all(ft, p, extra, some, probe);
+		if (extra != NULL)
+			extra += some;
 	}
 }
 

@@ -19,7 +19,8 @@
 
 #include "record.h" /* struct flow_record, enum flow_end */
 
-struct packet; /* decode.h */
+struct packet;       /* decode.h */
+struct packet_extra; /* extra.h */
 struct flowtrack;
 
 /* The Flow Key, each level with all fields of the one before (-T). */
@@ -53,6 +54,9 @@ struct flowtrack_config {
 	uint32_t max_flows; /* 1 to FLOWTRACK_MAX_FLOWS */
 	enum flow_key_level key;
 	uint64_t octets_max; /* a half ends before it counts more */
+	bool extra;          /* keep a struct flow_extra of each flow */
+	/* This is one of so many caches of a run, for numbers of flows. */
+	uint32_t cache, caches;
 	uint32_t timeout_ms[TIMEOUTS];
 };
 
@@ -87,7 +91,10 @@ struct flowtrack *flowtrack_new(
 /* Free the cache; flows still in it are dropped, not reported. NULL is fine. */
 void flowtrack_free(struct flowtrack *);
 
-/* Octets that flowtrack_new takes for one flow, index and links included. */
+/*
+ * Octets that flowtrack_new takes for one flow, index and links included; a
+ * struct flow_extra comes on top.
+ */
 size_t flowtrack_octets_per_flow(void);
 
 /*
@@ -95,9 +102,10 @@ size_t flowtrack_octets_per_flow(void);
  * Cannot fail: in a full cache the flow idle longest ends early, with
  * FLOW_END_NO_RESOURCES.  Flows whose timeouts have passed at a packet's
  * clock_ns are ended before that packet is accounted, so how packets are cut
- * into calls changes nothing.
+ * into calls changes nothing.  The extra of each packet may be there, or NULL.
  */
-void flowtrack_add(struct flowtrack *, const struct packet *, size_t n);
+void flowtrack_add(struct flowtrack *, const struct packet *,
+    const struct packet_extra *, size_t n);
 
 /*
  * End flows whose timeout has passed at clock_ns, at most `budget` of them.

@@ -7,6 +7,8 @@
  * field types below 128 are the same.  A new element is one more row.
  */
 #include <arpa/inet.h>
+#include <assert.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -14,6 +16,7 @@
 #include "flowkey.h"
 #include "ie.h"
 #include "record.h"
+#include "text.h"
 
 /* What a flow must have for a row to be in its template. */
 enum {
@@ -29,7 +32,10 @@ enum {
 	HAS_MILLI = 128,  /* the unit of times */
 	HAS_SEC = 256,
 	HAS_MICRO = 512,
-	HAS_NANO = 1024
+	HAS_NANO = 1024,
+	HAS_ASKED = 2048, /* only chosen by name */
+	/* A record that lacks these has no such field, though it be chosen. */
+	HAS_STRUCTURE = HAS_V4 | HAS_V6 | HAS_ICMP | HAS_BIFLOW | HAS_REVERSE
 };
 
 /*
@@ -38,15 +44,23 @@ enum {
  */
 #define OF(kind) (UINT32_C(1) << (16 + OPTION_##kind))
 #define SCOPE (UINT32_C(1) << 31)
+#define OF_ANY UINT32_C(0x80ff0000)
+
+/* Rows chosen by name that need something filled, one of the NEED_ bits. */
+#define NEED(what) ((uint32_t)NEED_##what << 24)
+#define NEED_ANY UINT32_C(0x7f000000)
+#define NEEDS(what) (HAS_ASKED | NEED(what))
 #define STATISTICS (OF(EXPORTED) | OF(IGNORED))
 
 #define REVERSE_PEN 29305 /* RFC 5103 s6.1 */
 #define ENTERPRISE 0x8000U
+#define IE_TOP_LABEL 70 /* the labels below it have the numbers after it */
 
 /* How a value is shown in JSON. */
 enum shape {
-	SHAPE_NUMBER,
+	SHAPE_NUMBER, /* of what is on the wire */
 	SHAPE_TEXT,
+	SHAPE_OCTETS,
 	SHAPE_V4,
 	SHAPE_V6,
 	SHAPE_MAC,
@@ -62,7 +76,7 @@ struct ie {
 	uint8_t dialects; /* DIALECT_ bits */
 	uint32_t has;     /* HAS_ bits, all needed; or OF() and SCOPE */
 	uint8_t shape;    /* enum shape */
-	uint16_t off;     /* the field inside struct flow_record ... */
+	uint16_t off;     /* the field inside struct export_record ... */
 	uint8_t size;     /* ... and its octets */
 	void (*put)(uint8_t *at, const struct ie *, const void *field,
 	    uint64_t boot_ns);
@@ -250,6 +264,95 @@ put_uptime(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 	store4(at, load(f, 8) / NS_PER_MS - boot / NS_PER_MS);
 }
 
+/* How long a flow was, in steps of ns_per_unit, from step to step. */
+static uint64_t
+duration(const void *f, uint64_t ns_per_unit)
+{
+	struct flow_half half;
+	uint64_t n;
+
+	memcpy(&half, f, sizeof(half));
+	n = half.end_ns / ns_per_unit - half.start_ns / ns_per_unit;
+	return n > UINT32_MAX ? UINT32_MAX : n;
+}
+
+static void
+put_duration_ms(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)ie;
+	(void)boot;
+	store4(at, duration(f, NS_PER_MS));
+}
+
+static void
+put_duration_us(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)ie;
+	(void)boot;
+	store4(at, duration(f, NS_PER_US));
+}
+
+/* Differentiated services code point: 6 bits of the class (RFC 2474 s3). */
+static void
+put_dscp(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)boot;
+	at[0] = (uint8_t)(load(f, ie->size) >> 2);
+}
+
+/* VLAN identifier and priority in a tag (IEEE 802.1Q s9.6). */
+static void
+put_tag_vlan(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)boot;
+	store2(at, load(f, ie->size) & 0x0fff);
+}
+
+static void
+put_tag_priority(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)boot;
+	at[0] = (uint8_t)(load(f, ie->size) >> 13);
+}
+
+/* One entry of a label stack without its TTL, and the class in it. */
+static void
+put_label(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)ie;
+	(void)boot;
+	memcpy(at, f, LABEL_LEN);
+}
+
+static void
+put_label_class(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)ie;
+	(void)boot;
+	at[0] = (uint8_t)(((const uint8_t *)f)[LABEL_LEN - 1] >> 1 & 7);
+}
+
+/* A flow label as NetFlow v9 has it (RFC 3954 s8, type 31). */
+static void
+put_u24(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	uint64_t v = load(f, ie->size);
+
+	(void)boot;
+	at[0] = (uint8_t)(v >> 16);
+	store2(at + 1, v);
+}
+
+/* A length of a datagram in 2 octets (RFC 3954 s8, types 25 and 26). */
+static void
+put_length16(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	uint64_t v = load(f, ie->size);
+
+	(void)boot;
+	store2(at, v > UINT16_MAX ? UINT16_MAX : v);
+}
+
 static void
 put_zero(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 {
@@ -260,6 +363,11 @@ put_zero(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 
 #define AT(f)                                                                  \
 	offsetof(struct flow_record, f), sizeof(((struct flow_record *)0)->f)
+#define XAT(f)                                                                 \
+	offsetof(struct export_record, f),                                     \
+	    sizeof(((struct export_record *)0)->f)
+#define FWD(f) XAT(fwd.f)
+#define REV(f) XAT(rev.f)
 #define OPT(f)                                                                 \
 	offsetof(struct option_record, f),                                     \
 	    sizeof(((struct option_record *)0)->f)
@@ -287,8 +395,8 @@ static const struct ie ie_table[] = {
 {  32,  2, BOTH,  HAS_V4 | HAS_ICMP,       SHAPE_NUMBER, AT(icmp),          put_u16,   "icmpTypeCodeIPv4" },
 { 139,  2, BOTH,  HAS_V6 | HAS_ICMP,       SHAPE_NUMBER, AT(icmp),          put_u16,   "icmpTypeCodeIPv6" },
 {  58,  2, BOTH,  HAS_VLAN,                SHAPE_NUMBER, AT(vlan),          put_u16,   "vlanId" },
-{  56,  6, BOTH,  HAS_MAC,                 SHAPE_MAC,    AT(src_mac),       put_mac,   "sourceMacAddress" },
-{  80,  6, BOTH,  HAS_MAC,                 SHAPE_MAC,    AT(dst_mac),       put_mac,   "destinationMacAddress" },
+{  56,  6, BOTH,  HAS_MAC | NEED(MAC),             SHAPE_MAC,    AT(src_mac),       put_mac,   "sourceMacAddress" },
+{  80,  6, BOTH,  HAS_MAC | NEED(MAC),             SHAPE_MAC,    AT(dst_mac),       put_mac,   "destinationMacAddress" },
 {  10,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(ingress),       put_u32,   "ingressInterface" },
 {  14,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(egress),        put_u32,   "egressInterface" },
 {   1,  8, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.octets),    put_u64,   "octetDeltaCount" },
@@ -303,6 +411,59 @@ static const struct ie ie_table[] = {
 { 155,  8, IPFIX, HAS_MICRO,               SHAPE_MICRO,  AT(fwd.end_ns),    put_us,     "flowEndMicroseconds" },
 { 156,  8, IPFIX, HAS_NANO,                SHAPE_NANO,   AT(fwd.start_ns),  put_ns,     "flowStartNanoseconds" },
 { 157,  8, IPFIX, HAS_NANO,                SHAPE_NANO,   AT(fwd.end_ns),    put_ns,     "flowEndNanoseconds" },
+
+/* Only chosen by name.  Their reverses stand at the end of all. */
+{  59,  2, BOTH,  HAS_ASKED,                             SHAPE_NUMBER, AT(vlan),                        put_u16,          "postVlanId" },
+{ 243,  2, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.tag[0]),              put_tag_vlan,     "dot1qVlanId" },
+{ 244,  1, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.tag[0]),              put_tag_priority, "dot1qPriority" },
+{ 245,  2, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.tag[1]),              put_tag_vlan,     "dot1qCustomerVlanId" },
+{ 246,  1, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.tag[1]),              put_tag_priority, "dot1qCustomerPriority" },
+{  70,  3, BOTH,  NEEDS(PACKETS),                        SHAPE_OCTETS, FWD(packet.label[0]),            put_label,        "mplsTopLabelStackSection" },
+{  71,  3, BOTH,  NEEDS(PACKETS),                        SHAPE_OCTETS, FWD(packet.label[1]),            put_label,        "mplsLabelStackSection2" },
+{  72,  3, BOTH,  NEEDS(PACKETS),                        SHAPE_OCTETS, FWD(packet.label[2]),            put_label,        "mplsLabelStackSection3" },
+{  73,  3, BOTH,  NEEDS(PACKETS),                        SHAPE_OCTETS, FWD(packet.label[3]),            put_label,        "mplsLabelStackSection4" },
+{  74,  3, BOTH,  NEEDS(PACKETS),                        SHAPE_OCTETS, FWD(packet.label[4]),            put_label,        "mplsLabelStackSection5" },
+{  75,  3, BOTH,  NEEDS(PACKETS),                        SHAPE_OCTETS, FWD(packet.label[5]),            put_label,        "mplsLabelStackSection6" },
+{  76,  3, BOTH,  NEEDS(PACKETS),                        SHAPE_OCTETS, FWD(packet.label[6]),            put_label,        "mplsLabelStackSection7" },
+{  77,  3, BOTH,  NEEDS(PACKETS),                        SHAPE_OCTETS, FWD(packet.label[7]),            put_label,        "mplsLabelStackSection8" },
+{  78,  3, BOTH,  NEEDS(PACKETS),                        SHAPE_OCTETS, FWD(packet.label[8]),            put_label,        "mplsLabelStackSection9" },
+{  79,  3, BOTH,  NEEDS(PACKETS),                        SHAPE_OCTETS, FWD(packet.label[9]),            put_label,        "mplsLabelStackSection10" },
+{ 200,  1, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.label_ttl),           put_u8,           "mplsTopLabelTTL" },
+{ 202,  4, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.labels),              put_u32,          "mplsLabelStackDepth" },
+{ 203,  1, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.label[0]),            put_label_class,  "mplsTopLabelExp" },
+{  31,  3, NF9,   HAS_V6 | NEEDS(PACKETS),               SHAPE_NUMBER, FWD(packet.flow_label),          put_u24,          "flowLabelIPv6" },
+{  31,  4, IPFIX, HAS_V6 | NEEDS(PACKETS),               SHAPE_NUMBER, FWD(packet.flow_label),          put_u32,          "flowLabelIPv6" },
+{  52,  1, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.ttl_min),             put_u8,           "minimumTTL" },
+{  53,  1, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.ttl_max),             put_u8,           "maximumTTL" },
+{ 192,  1, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.ttl),                 put_u8,           "ipTTL" },
+{  25,  2, NF9,   NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.shortest),            put_length16,     "minimumIpTotalLength" },
+{  25,  8, IPFIX, NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.shortest),            put_u64,          "minimumIpTotalLength" },
+{  26,  2, NF9,   NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.longest),             put_length16,     "maximumIpTotalLength" },
+{  26,  8, IPFIX, NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.longest),             put_u64,          "maximumIpTotalLength" },
+{  54,  2, NF9,   HAS_V4 | NEEDS(PACKETS),               SHAPE_NUMBER, FWD(packet.fragment_id),         put_u16,          "fragmentIdentification" },
+{  54,  4, NF9,   HAS_V6 | NEEDS(PACKETS),               SHAPE_NUMBER, FWD(packet.fragment_id),         put_u32,          "fragmentIdentification" },
+{  54,  4, IPFIX, NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.fragment_id),         put_u32,          "fragmentIdentification" },
+{ 197,  1, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.fragment_flags),      put_u8,           "fragmentFlags" },
+{ 208,  4, BOTH,  HAS_V4 | NEEDS(PACKETS),               SHAPE_NUMBER, FWD(packet.ip_options),          put_u32,          "ipv4Options" },
+{  64,  4, BOTH,  HAS_V6 | NEEDS(PACKETS),               SHAPE_NUMBER, FWD(packet.ipv6_extensions),     put_u32,          "ipv6ExtensionHeaders" },
+{ 209,  8, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.tcp_options),         put_u64,          "tcpOptions" },
+{ 184,  4, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.tcp_sequence),        put_u32,          "tcpSequenceNumber" },
+{ 185,  4, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.tcp_acknowledgement), put_u32,          "tcpAcknowledgementNumber" },
+{ 186,  2, BOTH,  NEEDS(PACKETS),                        SHAPE_NUMBER, FWD(packet.tcp_window),          put_u16,          "tcpWindowSize" },
+{ 195,  1, BOTH,  HAS_ASKED,                             SHAPE_NUMBER, AT(fwd.tos),                     put_dscp,         "ipDiffServCodePoint" },
+{ 161,  4, BOTH,  HAS_ASKED,                             SHAPE_NUMBER, AT(fwd),                         put_duration_ms,  "flowDurationMilliseconds" },
+{ 162,  4, BOTH,  HAS_ASKED,                             SHAPE_NUMBER, AT(fwd),                         put_duration_us,  "flowDurationMicroseconds" },
+{  85,  8, BOTH,  NEEDS(FLOW),                           SHAPE_NUMBER, FWD(octets_total),               put_u64,          "octetTotalCount" },
+{  86,  8, BOTH,  NEEDS(FLOW),                           SHAPE_NUMBER, FWD(packets_total),              put_u64,          "packetTotalCount" },
+{ 148,  8, BOTH,  NEEDS(FLOW),                           SHAPE_NUMBER, XAT(flow_id),                    put_u64,          "flowId" },
+{ 252,  4, BOTH,  HAS_ASKED,                             SHAPE_NUMBER, AT(ingress),                     put_u32,          "ingressPhysicalInterface" },
+{ 253,  4, BOTH,  HAS_ASKED,                             SHAPE_NUMBER, AT(egress),                      put_u32,          "egressPhysicalInterface" },
+{  82, 16, BOTH,  NEEDS(INTERFACES),                     SHAPE_TEXT,   XAT(interface_name),             put_text,         "interfaceName" },
+{  83, 64, BOTH,  NEEDS(INTERFACES),                     SHAPE_TEXT,   XAT(interface_description),      put_text,         "interfaceDescription" },
+{  34,  4, BOTH,  NEEDS(SAMPLING),                       SHAPE_NUMBER, XAT(sampling_interval),          put_u32,          "samplingInterval" },
+{  35,  1, BOTH,  NEEDS(SAMPLING),                       SHAPE_NUMBER, XAT(sampling_algorithm),         put_u8,           "samplingAlgorithm" },
+
+/* Of biflows (RFC 5103). */
 { 239,  1, IPFIX, HAS_BIFLOW,              SHAPE_NUMBER, AT(biflow),        put_u8,    "biflowDirection" },
 {   5,  1, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.tos),       put_u8,    "reverseIpClassOfService" },
 {   6,  2, IPFIX, HAS_REVERSE,             SHAPE_NUMBER, AT(rev.tcp_flags), put_u16,   "reverseTcpControlBits" },
@@ -316,6 +477,42 @@ static const struct ie ie_table[] = {
 { 155,  8, IPFIX, HAS_REVERSE | HAS_MICRO, SHAPE_MICRO,  AT(rev.end_ns),    put_us,     "reverseFlowEndMicroseconds" },
 { 156,  8, IPFIX, HAS_REVERSE | HAS_NANO,  SHAPE_NANO,   AT(rev.start_ns),  put_ns,     "reverseFlowStartNanoseconds" },
 { 157,  8, IPFIX, HAS_REVERSE | HAS_NANO,  SHAPE_NANO,   AT(rev.end_ns),    put_ns,     "reverseFlowEndNanoseconds" },
+{ 243,  2, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.tag[0]),              put_tag_vlan,     "reverseDot1qVlanId" },
+{ 244,  1, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.tag[0]),              put_tag_priority, "reverseDot1qPriority" },
+{ 245,  2, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.tag[1]),              put_tag_vlan,     "reverseDot1qCustomerVlanId" },
+{ 246,  1, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.tag[1]),              put_tag_priority, "reverseDot1qCustomerPriority" },
+{  70,  3, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_OCTETS, REV(packet.label[0]),            put_label,        "reverseMplsTopLabelStackSection" },
+{  71,  3, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_OCTETS, REV(packet.label[1]),            put_label,        "reverseMplsLabelStackSection2" },
+{  72,  3, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_OCTETS, REV(packet.label[2]),            put_label,        "reverseMplsLabelStackSection3" },
+{  73,  3, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_OCTETS, REV(packet.label[3]),            put_label,        "reverseMplsLabelStackSection4" },
+{  74,  3, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_OCTETS, REV(packet.label[4]),            put_label,        "reverseMplsLabelStackSection5" },
+{  75,  3, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_OCTETS, REV(packet.label[5]),            put_label,        "reverseMplsLabelStackSection6" },
+{  76,  3, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_OCTETS, REV(packet.label[6]),            put_label,        "reverseMplsLabelStackSection7" },
+{  77,  3, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_OCTETS, REV(packet.label[7]),            put_label,        "reverseMplsLabelStackSection8" },
+{  78,  3, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_OCTETS, REV(packet.label[8]),            put_label,        "reverseMplsLabelStackSection9" },
+{  79,  3, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_OCTETS, REV(packet.label[9]),            put_label,        "reverseMplsLabelStackSection10" },
+{ 200,  1, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.label_ttl),           put_u8,           "reverseMplsTopLabelTTL" },
+{ 202,  4, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.labels),              put_u32,          "reverseMplsLabelStackDepth" },
+{ 203,  1, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.label[0]),            put_label_class,  "reverseMplsTopLabelExp" },
+{  31,  4, IPFIX, HAS_REVERSE | HAS_V6 | NEEDS(PACKETS), SHAPE_NUMBER, REV(packet.flow_label),          put_u32,          "reverseFlowLabelIPv6" },
+{  52,  1, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.ttl_min),             put_u8,           "reverseMinimumTTL" },
+{  53,  1, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.ttl_max),             put_u8,           "reverseMaximumTTL" },
+{ 192,  1, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.ttl),                 put_u8,           "reverseIpTTL" },
+{  25,  8, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.shortest),            put_u64,          "reverseMinimumIpTotalLength" },
+{  26,  8, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.longest),             put_u64,          "reverseMaximumIpTotalLength" },
+{  54,  4, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.fragment_id),         put_u32,          "reverseFragmentIdentification" },
+{ 197,  1, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.fragment_flags),      put_u8,           "reverseFragmentFlags" },
+{ 208,  4, IPFIX, HAS_REVERSE | HAS_V4 | NEEDS(PACKETS), SHAPE_NUMBER, REV(packet.ip_options),          put_u32,          "reverseIpv4Options" },
+{  64,  4, IPFIX, HAS_REVERSE | HAS_V6 | NEEDS(PACKETS), SHAPE_NUMBER, REV(packet.ipv6_extensions),     put_u32,          "reverseIpv6ExtensionHeaders" },
+{ 209,  8, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.tcp_options),         put_u64,          "reverseTcpOptions" },
+{ 184,  4, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.tcp_sequence),        put_u32,          "reverseTcpSequenceNumber" },
+{ 185,  4, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.tcp_acknowledgement), put_u32,          "reverseTcpAcknowledgementNumber" },
+{ 186,  2, IPFIX, HAS_REVERSE | NEEDS(PACKETS),          SHAPE_NUMBER, REV(packet.tcp_window),          put_u16,          "reverseTcpWindowSize" },
+{ 195,  1, IPFIX, HAS_REVERSE | HAS_ASKED,               SHAPE_NUMBER, AT(rev.tos),                     put_dscp,         "reverseIpDiffServCodePoint" },
+{ 161,  4, IPFIX, HAS_REVERSE | HAS_ASKED,               SHAPE_NUMBER, AT(rev),                         put_duration_ms,  "reverseFlowDurationMilliseconds" },
+{ 162,  4, IPFIX, HAS_REVERSE | HAS_ASKED,               SHAPE_NUMBER, AT(rev),                         put_duration_us,  "reverseFlowDurationMicroseconds" },
+{  85,  8, IPFIX, HAS_REVERSE | NEEDS(FLOW),             SHAPE_NUMBER, REV(octets_total),               put_u64,          "reverseOctetTotalCount" },
+{  86,  8, IPFIX, HAS_REVERSE | NEEDS(FLOW),             SHAPE_NUMBER, REV(packets_total),              put_u64,          "reversePacketTotalCount" },
 
 /*
  * Options Templates.  The scope of NetFlow v9 is of a type of its own (RFC
@@ -419,6 +616,10 @@ static const struct ie fixed_table[] = {
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
+static_assert(ROWS(ie_table) <= TEMPLATE_FIELDS_MAX &&
+		  TEMPLATE_FIELDS_MAX <= FIELD_WORDS * 64,
+    "a template holds every row, a choice has a bit for it");
+
 /* RFC 7011 s3.2: an enterprise-specific element names its enterprise. */
 static bool
 is_enterprise(const struct ie *ie)
@@ -464,6 +665,156 @@ choice_has(const struct field_choice *choice)
 	       (choice->biflow ? HAS_BIFLOW : 0U) | unit[choice->unit];
 }
 
+/* Fields chosen by name ------------------------------------------------- */
+
+static inline bool
+row_bit(const uint64_t words[FIELD_WORDS], size_t row)
+{
+	return words[row / 64] >> row % 64 & 1;
+}
+
+static void
+set_row_bit(uint64_t words[FIELD_WORDS], size_t row, bool value)
+{
+	uint64_t bit = UINT64_C(1) << row % 64;
+
+	words[row / 64] =
+	    value ? words[row / 64] | bit : words[row / 64] & ~bit;
+}
+
+/*
+ * Whether a record that has all of `has` has this row.  What is chosen by
+ * name is there whether or not there is something to tell.
+ */
+static bool
+row_chosen(size_t row, uint32_t has, const struct field_choice *choice)
+{
+	uint32_t lacks = ie_table[row].has & ~(has | NEED_ANY);
+
+	if (row_bit(choice->on, row))
+		lacks &= HAS_STRUCTURE;
+	return lacks == 0 && !row_bit(choice->off, row);
+}
+
+/* Whether a row goes by this name: its own, or that of its forward twin. */
+static bool
+row_is_named(const struct ie *ie, const char *name)
+{
+	const char *own = ie->name;
+	const size_t prefix = strlen("reverse");
+
+	if (ie->has & OF_ANY)
+		return false;
+	if (strcmp(own, name) == 0)
+		return true;
+	return (ie->has & HAS_REVERSE) != 0 &&
+	       tolower((unsigned char)own[prefix]) == name[0] &&
+	       strcmp(own + prefix + 1, name + 1) == 0;
+}
+
+bool
+field_choose(struct field_choice *choice, const char *name, bool on)
+{
+	bool found = false;
+
+	for (size_t row = 0; row < ROWS(ie_table); row++) {
+		if (name[0] == '\0' || !row_is_named(&ie_table[row], name))
+			continue;
+		set_row_bit(choice->on, row, on);
+		set_row_bit(choice->off, row, !on);
+		found = true;
+	}
+	return found;
+}
+
+void
+field_choose_labels(struct field_choice *choice, unsigned n)
+{
+	for (size_t row = 0; row < ROWS(ie_table); row++) {
+		uint16_t id = ie_table[row].id;
+
+		if (id >= IE_TOP_LABEL && id < IE_TOP_LABEL + n &&
+		    !(ie_table[row].has & OF_ANY))
+			set_row_bit(choice->on, row, true);
+	}
+}
+
+unsigned
+field_needs(const struct field_choice *choice)
+{
+	unsigned needs = 0;
+
+	for (size_t row = 0; row < ROWS(ie_table); row++)
+		if (row_bit(choice->on, row))
+			needs |= (ie_table[row].has & NEED_ANY) >> 24;
+	return needs;
+}
+
+bool
+field_any(const struct field_choice *choice)
+{
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < FIELD_WORDS; i++)
+		any |= choice->on[i] | choice->off[i];
+	return any != 0;
+}
+
+/* Whether some record of a dialect has an element of this name. */
+static bool
+has_place(
+    const char *name, const struct field_choice *choice, enum dialect_bit bit)
+{
+	for (size_t row = 0; row < ROWS(ie_table); row++) {
+		const struct ie *ie = &ie_table[row];
+
+		if (!(ie->has & OF_ANY) && (ie->dialects & bit) &&
+		    strcmp(ie->name, name) == 0 &&
+		    (choice->biflow || !(ie->has & (HAS_BIFLOW | HAS_REVERSE))))
+			return true;
+	}
+	return false;
+}
+
+/* Whether it is a reverse element that was chosen with its forward twin. */
+static bool
+came_along(const struct ie *ie, const struct field_choice *choice)
+{
+	for (size_t row = 0; row < ROWS(ie_table); row++)
+		if (row_bit(choice->on, row) &&
+		    ie->name != ie_table[row].name && (ie->has & HAS_REVERSE) &&
+		    !(ie_table[row].has & HAS_REVERSE) &&
+		    row_is_named(ie, ie_table[row].name))
+			return true;
+	return false;
+}
+
+const char *
+field_misfit(const struct field_choice *choice, enum dialect_bit bit)
+{
+	for (size_t row = 0; row < ROWS(ie_table); row++) {
+		const struct ie *ie = &ie_table[row];
+
+		if (row_bit(choice->on, row) &&
+		    !has_place(ie->name, choice, bit) &&
+		    !came_along(ie, choice))
+			return ie->name;
+	}
+	return NULL;
+}
+
+const char *
+field_name(size_t *row)
+{
+	while (*row < ROWS(ie_table)) {
+		const struct ie *ie = &ie_table[(*row)++];
+
+		if (!(ie->has & OF_ANY))
+			return ie->name;
+	}
+	return NULL;
+}
+
 unsigned
 template_all(
     struct template *t, enum dialect_bit bit, const struct field_choice *choice)
@@ -476,7 +827,7 @@ template_all(
 		template_begin(&t[i], (uint16_t)(256 + i));
 		for (size_t row = 0; row < ROWS(ie_table); row++)
 			if ((ie_table[row].dialects & bit) &&
-			    !(ie_table[row].has & ~has))
+			    row_chosen(row, has, choice))
 				template_row(&t[i], &ie_table[row]);
 	}
 	return n;
@@ -517,6 +868,16 @@ option_sampling(struct option_record *o, const struct sampling *s)
 	o->one_in = s->interval;
 	o->interval = 1;
 	o->spacing = s->interval - 1;
+}
+
+void
+option_interface(struct option_record *o, uint32_t ifindex, const char *name,
+    const char *description)
+{
+	o->ifindex = ifindex;
+	strlcpy(o->interface_name, name, sizeof(o->interface_name));
+	strlcpy(o->interface_description, description,
+	    sizeof(o->interface_description));
 }
 
 void
@@ -593,6 +954,28 @@ json_time(FILE *out, uint64_t ns, uint64_t ns_per_unit, int digits)
 	    ns % ns_per_unit);
 }
 
+/* The number that the element has on the wire. */
+static uint64_t
+wire_number(const struct ie *ie, const uint8_t *f)
+{
+	uint8_t octets[8];
+	uint64_t v = 0;
+
+	ie->put(octets, ie, f, 0);
+	for (size_t i = 0; i < ie->len; i++)
+		v = v << 8 | octets[i];
+	return v;
+}
+
+static void
+json_octets(FILE *out, const uint8_t *f, size_t len)
+{
+	fputs("\"0x", out);
+	for (size_t i = 0; i < len; i++)
+		fprintf(out, "%02x", f[i]);
+	putc('"', out);
+}
+
 static void
 json_value(FILE *out, const struct ie *ie, const uint8_t *f)
 {
@@ -609,6 +992,12 @@ json_value(FILE *out, const struct ie *ie, const uint8_t *f)
 		fprintf(out, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", f[0], f[1],
 		    f[2], f[3], f[4], f[5]);
 		break;
+	case SHAPE_TEXT:
+		text_json(out, (const char *)f);
+		break;
+	case SHAPE_OCTETS:
+		json_octets(out, f, ie->len);
+		break;
 	case SHAPE_SEC:
 		json_time(out, load(f, ie->size), NS_PER_S, 9);
 		break;
@@ -618,35 +1007,43 @@ json_value(FILE *out, const struct ie *ie, const uint8_t *f)
 	case SHAPE_MICRO:
 		json_time(out, load(f, ie->size), NS_PER_US, 3);
 		break;
-	default:
+	case SHAPE_NANO:
 		fprintf(out, "%" PRIu64, load(f, ie->size));
+		break;
+	default:
+		fprintf(out, "%" PRIu64, wire_number(ie, f));
 	}
 }
 
 /* Whether the record has all that a row speaks of. */
 static bool
-row_fits(const struct ie *ie, const struct flow_record *r,
-    const struct field_choice *choice)
+row_fits(
+    size_t row, const struct flow_record *r, const struct field_choice *choice)
 {
 	static const uint8_t none[6];
+	const struct ie *ie = &ie_table[row];
 	unsigned has = flavour_has(template_flavour(r)) | choice_has(choice);
 
 	if (memcmp(r->src_mac, none, 6) != 0 ||
 	    memcmp(r->dst_mac, none, 6) != 0)
 		has |= HAS_MAC;
-	return (ie->dialects & DIALECT_IPFIX) != 0 && !(ie->has & ~has);
+	/* A flow that has not ended is listed without what is behind it. */
+	if (r->extra == NULL && (ie->has & (NEED(FLOW) | NEED(PACKETS))))
+		return false;
+	return (ie->dialects & DIALECT_IPFIX) != 0 &&
+	       row_chosen(row, has, choice);
 }
 
 void
 record_json(
-    FILE *out, const struct flow_record *r, const struct field_choice *choice)
+    FILE *out, const struct export_record *r, const struct field_choice *choice)
 {
 	const char *separator = "{";
 
 	for (size_t row = 0; row < ROWS(ie_table); row++) {
 		const struct ie *ie = &ie_table[row];
 
-		if (!row_fits(ie, r, choice))
+		if (!row_fits(row, &r->flow, choice))
 			continue;
 		fprintf(out, "%s\"%s\":", separator, ie->name);
 		json_value(out, ie, (const uint8_t *)r + ie->off);
@@ -656,15 +1053,43 @@ record_json(
 }
 
 void
-ie_list(FILE *out)
+record_chosen(
+    FILE *out, const struct export_record *r, const struct field_choice *choice)
 {
-	fputs("number octets formats   name\n", out);
 	for (size_t row = 0; row < ROWS(ie_table); row++) {
 		const struct ie *ie = &ie_table[row];
 
-		fprintf(out, "%6u %6u %-2s %-6s %s\n", ie->id, ie->len,
+		if (!row_bit(choice->on, row) ||
+		    !row_fits(row, &r->flow, choice))
+			continue;
+		fprintf(out, " %s=", ie->name);
+		json_value(out, ie, (const uint8_t *)r + ie->off);
+	}
+}
+
+/* How an element gets into flow records: by default, if chosen, or never. */
+static char
+list_mark(const struct ie *ie)
+{
+	if (ie->has & OF_ANY)
+		return ' ';
+	return ie->has & (HAS_ASKED | HAS_MAC | HAS_BIFLOW | HAS_SEC |
+			     HAS_MICRO | HAS_NANO | HAS_REVERSE)
+		   ? '+'
+		   : '*';
+}
+
+void
+ie_list(FILE *out)
+{
+	fputs("number octets formats     name\n", out);
+	for (size_t row = 0; row < ROWS(ie_table); row++) {
+		const struct ie *ie = &ie_table[row];
+
+		fprintf(out, "%6u %6u %-2s %-6s %c %s\n", ie->id, ie->len,
 		    ie->dialects & NF9 ? "v9" : "",
-		    ie->dialects & IPFIX ? "IPFIX" : "", ie->name);
+		    ie->dialects & IPFIX ? "IPFIX" : "", list_mark(ie),
+		    ie->name);
 	}
 }
 
@@ -682,20 +1107,76 @@ record_reverse(const struct flow_record *in, struct flow_record *out)
 	}
 	out->fwd = in->rev;
 	out->rev = in->fwd;
+	out->turned = !in->turned;
+}
+
+/* What the cache keeps beside the flow, as the record's direction sees it. */
+static void
+fill_extra(struct export_record *x, const struct field_choice *choice)
+{
+	const struct flow_extra *extra = x->flow.extra;
+	bool turned = x->flow.turned;
+
+	x->fwd = extra->half[turned];
+	x->rev = extra->half[!turned];
+	/* A flow of one direction is one of two; a biflow is the first. */
+	x->flow_id = 2 * extra->number + (turned && !choice->biflow);
+	if (choice->needs & NEED_MAC) {
+		memcpy(x->flow.src_mac, x->fwd.src_mac, 6);
+		memcpy(x->flow.dst_mac, x->fwd.dst_mac, 6);
+	}
+}
+
+static void
+fill_interface(struct export_record *x, const struct field_choice *choice)
+{
+	for (size_t i = 0; i < choice->ninterfaces; i++) {
+		const struct option_record *row = &choice->interface[i];
+
+		if (row->ifindex != x->flow.ingress)
+			continue;
+		memcpy(x->interface_name, row->interface_name,
+		    sizeof(x->interface_name));
+		memcpy(x->interface_description, row->interface_description,
+		    sizeof(x->interface_description));
+		return;
+	}
+}
+
+/* Fill what stands behind the record itself. */
+static void
+fill_behind(struct export_record *x, const struct field_choice *choice)
+{
+	const size_t behind = offsetof(struct export_record, fwd);
+	struct option_record o;
+
+	memset((uint8_t *)x + behind, 0, sizeof(*x) - behind);
+	if (x->flow.extra != NULL)
+		fill_extra(x, choice);
+	if (choice->needs & NEED_INTERFACES)
+		fill_interface(x, choice);
+	if (choice->needs & NEED_SAMPLING) {
+		option_sampling(&o, &choice->sampling);
+		x->sampling_interval = o.one_in;
+		x->sampling_algorithm = o.sampling_algorithm;
+	}
 }
 
 unsigned
-record_split(
-    const struct flow_record *r, bool biflow, struct flow_record out[2])
+record_split(const struct flow_record *r, const struct field_choice *choice,
+    struct export_record out[2])
 {
+	bool biflow = choice->biflow;
 	unsigned n = 0;
 
 	if (r->fwd.packets != 0)
-		out[n++] = *r;
+		out[n++].flow = *r;
 	if (r->rev.packets != 0 && !(biflow && n > 0))
-		record_reverse(r, &out[n++]);
+		record_reverse(r, &out[n++].flow);
 	if (biflow && n > 0)
-		out[0].biflow =
+		out[0].flow.biflow =
 		    r->fwd.packets != 0 ? BIFLOW_INITIATOR : BIFLOW_RESPONDER;
+	for (unsigned i = 0; choice->needs != 0 && i < n; i++)
+		fill_behind(&out[i], choice);
 	return n;
 }

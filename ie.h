@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "extra.h"
 #include "record.h"
 
 struct wbuf; /* bytes.h */
@@ -28,15 +29,61 @@ struct ie;
 /* The unit of absolute times: RFC 7011 s6.1.7 to s6.1.10. */
 enum time_unit { UNIT_MILLI, UNIT_SEC, UNIT_MICRO, UNIT_NANO, TIME_UNITS };
 
-/* What is chosen, beyond what every record has. */
+/* What records with chosen fields need from others, beside what all need. */
+enum {
+	NEED_MAC = 1,        /* the cache: MAC addresses of each direction */
+	NEED_FLOW = 2,       /* the cache: a number and total counts of flows */
+	NEED_PACKETS = 4,    /* decoder and cache: struct packet_extra */
+	NEED_INTERFACES = 8, /* an interface table */
+	NEED_SAMPLING = 16,
+	NEED_CACHE = NEED_MAC | NEED_FLOW | NEED_PACKETS
+};
+
+#define FIELD_WORDS 3 /* of 64 rows of the table each */
+
+/* What is chosen, beyond what every record has; all 0 is nothing. */
 struct field_choice {
 	bool mac;    /* MAC addresses */
 	bool biflow; /* both directions in one record (RFC 5103) */
 	enum time_unit unit;
+	/* By name: rows of the table that shall be there, and shall not. */
+	uint64_t on[FIELD_WORDS], off[FIELD_WORDS];
+	unsigned needs;           /* NEED_ bits, as field_needs tells them */
+	struct sampling sampling; /* for NEED_SAMPLING */
+	const struct option_record *interface; /* for NEED_INTERFACES; */
+	size_t ninterfaces;                    /* ... borrowed */
 };
 
-/* Most fields in one template. */
-#define TEMPLATE_FIELDS_MAX 48
+/*
+ * Choose an element of flow records by its IANA name, or choose to have it
+ * not.  With it goes its reverse, if there is one (RFC 5103).  Returns false
+ * if no element of that name can be chosen.
+ */
+bool field_choose(struct field_choice *, const char *name, bool on);
+
+/* Choose the first n labels of an MPLS label stack (0 to LABELS_MAX). */
+void field_choose_labels(struct field_choice *, unsigned n);
+
+/* The NEED_ bits of what is chosen by name. */
+unsigned field_needs(const struct field_choice *);
+
+/* Whether anything is chosen by name. */
+bool field_any(const struct field_choice *);
+
+/*
+ * The name of an element that was chosen by name but has no place in the
+ * records of a dialect; NULL if all have one.
+ */
+const char *field_misfit(const struct field_choice *, enum dialect_bit);
+
+/*
+ * The next name that field_choose knows, *row being 0 to begin; NULL at the
+ * end.  A name may come more than once.
+ */
+const char *field_name(size_t *row);
+
+/* Most fields in one template; ie.c asserts that the table has no more. */
+#define TEMPLATE_FIELDS_MAX 192
 
 /*
  * A Template: which Information Elements a Data Record has, in which order.
@@ -106,8 +153,25 @@ struct option_record {
 	uint64_t observed_packets, selected_packets;
 };
 
+/*
+ * A Flow Record on its way to be encoded or printed: what is chosen by name
+ * stands behind it.  Where nothing is, only `flow` is there.
+ */
+struct export_record {
+	struct flow_record flow;
+	struct half_extra fwd, rev;
+	uint64_t flow_id;
+	uint32_t sampling_interval;
+	uint8_t sampling_algorithm;
+	char interface_name[16], interface_description[64];
+};
+
 /* Fill how packets were selected, as each format says it. */
 void option_sampling(struct option_record *, const struct sampling *);
+
+/* Fill a row of the interface table. */
+void option_interface(struct option_record *, uint32_t ifindex,
+    const char *name, const char *description);
 
 /*
  * Fill the Options Template of a kind.  Returns whether the dialect has that
@@ -131,9 +195,10 @@ unsigned template_flavour(const struct flow_record *);
 void template_put(const struct template *, enum dialect_bit, struct wbuf *);
 
 /*
- * Append the Data Record of a flow as record_split made it or, of an Options
- * Template, of a struct option_record.  boot_ns is what relative times are
- * counted from (v5 and v9).
+ * Append the Data Record of a struct export_record as record_split made it
+ * (with nothing chosen by name, a struct flow_record will do) or, of an
+ * Options Template, of a struct option_record.  boot_ns is what relative times
+ * are counted from (v5 and v9).
  */
 void record_put(const struct template *, struct wbuf *, const void *record,
     uint64_t boot_ns);
@@ -143,9 +208,19 @@ void record_put(const struct template *, struct wbuf *, const void *record,
  * element names.
  */
 void record_json(
-    FILE *, const struct flow_record *, const struct field_choice *);
+    FILE *, const struct export_record *, const struct field_choice *);
 
-/* Print the table: number, name, octets, formats; one element a line. */
+/*
+ * Write what is chosen by name as words " name=value", each with a blank in
+ * front.
+ */
+void record_chosen(
+    FILE *, const struct export_record *, const struct field_choice *);
+
+/*
+ * Print the table, one element a line: number, octets, formats, whether it is
+ * in the default record (*) or can be chosen (+), name.
+ */
 void ie_list(FILE *);
 
 /*
@@ -158,9 +233,10 @@ void record_reverse(const struct flow_record *in, struct flow_record *out);
 /*
  * Make the records of a conversation as they are exported, and return how
  * many: one for each half that saw packets, as its forward half; or one
- * biflow, whose source saw packets.
+ * biflow, whose source saw packets.  What stands behind `flow` is filled if
+ * something needs it.
  */
-unsigned record_split(
-    const struct flow_record *, bool biflow, struct flow_record out[2]);
+unsigned record_split(const struct flow_record *, const struct field_choice *,
+    struct export_record out[2]);
 
 #endif

@@ -24,6 +24,26 @@ dialect_for(unsigned version)
 	return NULL;
 }
 
+size_t
+message_least(const struct dialect *d, const struct field_choice *choice)
+{
+	struct template t[TEMPLATES_MAX];
+	unsigned n = template_all(t, d->bit, choice);
+	size_t longest = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (t[i].nfields == 0)
+			return 0;
+		if (t[i].template_len > longest)
+			longest = t[i].template_len;
+		if (t[i].record_len > longest)
+			longest = t[i].record_len;
+	}
+	longest = (longest + SET_ALIGN - 1) / SET_ALIGN * SET_ALIGN;
+	return (d->header_len + SET_HEADER_LEN + longest + SET_ALIGN - 1) /
+	       SET_ALIGN * SET_ALIGN;
+}
+
 void
 message_begin(struct message *m, const struct dialect *d, size_t size)
 {

@@ -17,7 +17,7 @@
 #include "ie.h"
 
 #define MESSAGE_MAX 9000 /* octets; the largest --mtu */
-#define MESSAGE_MIN 256  /* octets; any one record fits */
+#define MESSAGE_MIN 256  /* octets; any one record by default fits */
 
 struct message;
 
@@ -43,6 +43,13 @@ extern const struct dialect dialect_netflow1, dialect_netflow5,
 
 /* The dialect of an export version: 1, 5, 9 or 10; NULL for another. */
 const struct dialect *dialect_for(unsigned version);
+
+/*
+ * The smallest message in octets that holds any one Template or Data Record of
+ * a dialect with Templates, with these fields; 0 if one of them has no field
+ * left.
+ */
+size_t message_least(const struct dialect *, const struct field_choice *);
 
 struct message {
 	const struct dialect *dialect;

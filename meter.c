@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "extra.h"
 #include "flowkey.h"
 #include "fragment.h"
 #include "input.h"
@@ -53,6 +54,7 @@ struct meter {
 	struct sampler sampler;
 	struct flowtrack *track; /* NULL: the packets go to shards */
 	struct ring *ring;
+	struct ring *extra_ring; /* of each record there; NULL: none have it */
 
 	/* A reader and its shards, each with a part of all flows. */
 	struct meter *const *shard;
@@ -60,6 +62,7 @@ struct meter {
 	struct flow_hash_seed seed; /* which shard a flow goes to */
 	struct meter *reader;       /* of a shard; else NULL */
 	struct ring *feed;          /* packets for a shard */
+	struct ring *extra_feed;    /* of each packet there; or NULL */
 	uint64_t last_ns;           /* clock at the end of all packets */
 	atomic_bool closed;         /* nothing more will be put into feed */
 	atomic_bool asleep;         /* the shard waits for packets */
@@ -119,12 +122,21 @@ wait_for_room(struct meter *m)
 	return true;
 }
 
+/* Put an item into a ring, and before it what comes with it into another. */
+static bool
+push_both(
+    struct ring *first, const void *with, struct ring *ring, const void *item)
+{
+	return (first == NULL || ring_push(first, with)) &&
+	       ring_push(ring, item);
+}
+
 static void
 flow_ended(const struct flow_record *r, void *arg)
 {
 	struct meter *m = arg;
 
-	while (!ring_push(m->ring, r)) {
+	while (!push_both(m->extra_ring, r->extra, m->ring, r)) {
 		if ((m->config.replay || m->leaving) && wait_for_room(m))
 			continue;
 		m->stats.ring_lost_records++;
@@ -157,7 +169,8 @@ wake_shard(struct meter *shard)
 
 /* Give a packet to the shard that has its flow; wait if it is behind. */
 static void
-feed_shard(struct meter *m, const struct packet *p)
+feed_shard(
+    struct meter *m, const struct packet *p, const struct packet_extra *extra)
 {
 	struct flow_key key;
 	struct flow_ether ether;
@@ -165,17 +178,18 @@ feed_shard(struct meter *m, const struct packet *p)
 
 	flow_key_make(&key, &ether, KEY_FULL, p);
 	shard = m->shard[flow_hash(&m->seed, &key, NULL) % m->nshards];
-	while (!ring_push(shard->feed, p)) {
+	while (!push_both(shard->extra_feed, extra, shard->feed, p)) {
 		wake_shard(shard);
 		wait_for_room(m);
 	}
 }
 
 static void
-feed_shards(struct meter *m, const struct packet *p, size_t n)
+feed_shards(struct meter *m, const struct packet *p,
+    const struct packet_extra *extra, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		feed_shard(m, &p[i]);
+		feed_shard(m, &p[i], extra == NULL ? NULL : &extra[i]);
 	for (size_t i = 0; i < m->nshards; i++)
 		wake_shard(m->shard[i]);
 }
@@ -192,11 +206,11 @@ octets_of(const struct packet *p, size_t n)
 
 /* Leave to the front those packets that are metered; returns how many. */
 static size_t
-sample(struct meter *m, struct packet *p, size_t n)
+sample(struct meter *m, struct packet *p, struct packet_extra *extra, size_t n)
 {
 	uint64_t octets = octets_of(p, n);
 	uint64_t first_ns = p[0].time_ns, last_ns = p[n - 1].time_ns;
-	size_t chosen = sampler_choose(&m->sampler, p, n);
+	size_t chosen = sampler_choose(&m->sampler, p, extra, n);
 
 	if (chosen < n)
 		span_cover(&m->stats.sampled_out_span, first_ns, last_ns);
@@ -206,7 +220,7 @@ sample(struct meter *m, struct packet *p, size_t n)
 }
 
 static void
-meter_burst(struct packet *p, size_t n, void *arg)
+meter_burst(struct packet *p, struct packet_extra *extra, size_t n, void *arg)
 {
 	struct meter *m = arg;
 
@@ -218,11 +232,11 @@ meter_burst(struct packet *p, size_t n, void *arg)
 	m->stats.time_ns = p[n - 1].time_ns;
 	m->last_ns = p[n - 1].clock_ns;
 	if (m->config.sampling.interval > 1)
-		n = sample(m, p, n);
+		n = sample(m, p, extra, n);
 	if (m->nshards > 0)
-		feed_shards(m, p, n);
+		feed_shards(m, p, extra, n);
 	else
-		flowtrack_add(m->track, p, n);
+		flowtrack_add(m->track, p, extra, n);
 }
 
 /* Calls ------------------------------------------------------------------ */
@@ -535,15 +549,23 @@ static size_t
 take_feed(struct meter *m)
 {
 	bool was_full = ring_used(m->feed) == ring_capacity(m->feed);
-	size_t n;
+	size_t n, extras;
 	const struct packet *p = ring_peek(m->feed, &n);
+	const struct packet_extra *extra = NULL;
 
 	if (n > CAPTURE_BURST)
 		n = CAPTURE_BURST;
 	if (n == 0)
 		return 0;
-	flowtrack_add(m->track, p, n);
+	if (m->extra_feed != NULL) {
+		extra = ring_peek(m->extra_feed, &extras);
+		if (n > extras)
+			n = extras;
+	}
+	flowtrack_add(m->track, p, extra, n);
 	ring_release(m->feed, n);
+	if (extra != NULL)
+		ring_release(m->extra_feed, n);
 	if (was_full)
 		wake_ring(&m->reader->in);
 	return n;
@@ -654,9 +676,13 @@ make(const struct meter_config *config, const struct wake *out)
 	}
 	m->fragments = fragment_new(FRAGMENTS);
 	m->ring = ring_new(config->ring_records, sizeof(struct flow_record));
+	if (config->track.extra)
+		m->extra_ring =
+		    ring_new(config->ring_records, sizeof(struct flow_extra));
 	if (config->track.max_flows > 0)
 		m->track = flowtrack_new(&config->track, flow_ended, m);
 	if (m->fragments != NULL && m->ring != NULL &&
+	    (m->extra_ring != NULL || !config->track.extra) &&
 	    (m->track != NULL || config->track.max_flows == 0))
 		return m;
 	meter_free(m);
@@ -707,7 +733,10 @@ meter_new_shard(const struct meter_config *config, const struct wake *out)
 	if (m == NULL)
 		return NULL;
 	m->feed = ring_new(FEED_PACKETS, sizeof(struct packet));
-	if (m->feed != NULL)
+	if (config->extra)
+		m->extra_feed =
+		    ring_new(FEED_PACKETS, sizeof(struct packet_extra));
+	if (m->feed != NULL && (m->extra_feed != NULL || !config->extra))
 		return m;
 	meter_free(m);
 	return NULL;
@@ -733,7 +762,9 @@ meter_free(struct meter *m)
 	fragment_free(m->fragments);
 	flowtrack_free(m->track);
 	ring_free(m->ring);
+	ring_free(m->extra_ring);
 	ring_free(m->feed);
+	ring_free(m->extra_feed);
 	wake_close(&m->in);
 	wake_close(&m->halt);
 	free(m);
@@ -760,6 +791,12 @@ struct ring *
 meter_ring(struct meter *m)
 {
 	return m->ring;
+}
+
+struct ring *
+meter_extra_ring(struct meter *m)
+{
+	return m->extra_ring;
 }
 
 int

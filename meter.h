@@ -82,6 +82,7 @@ struct meter_config {
 	struct flowtrack_config track;
 	struct sampling sampling;
 	uint32_t ring_records;
+	bool extra;  /* packets come with a struct packet_extra */
 	bool replay; /* a full ring blocks the reader and loses nothing */
 };
 
@@ -120,6 +121,13 @@ int meter_start(struct meter *);
 
 /* Where ended flows come out; the caller is its consumer. */
 struct ring *meter_ring(struct meter *);
+
+/*
+ * Where the struct flow_extra of each comes out, which its record's pointer
+ * shall be set to; NULL if the cache keeps none.  An item is there before its
+ * record; it is to be released after it.
+ */
+struct ring *meter_extra_ring(struct meter *);
 
 /*
  * Ask; the call is borrowed until meter_answered() says true.  Returns -1

@@ -66,6 +66,12 @@ meters_count(const struct meters *ms)
 }
 
 struct ring *
+meters_extra_ring(struct meters *ms, size_t i)
+{
+	return meter_extra_ring(ms->member[i]);
+}
+
+struct ring *
 meters_ring(struct meters *ms, size_t i)
 {
 	return meter_ring(ms->member[i]);

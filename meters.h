@@ -36,6 +36,9 @@ size_t meters_count(const struct meters *);
 /* The ring of member i < meters_count(). */
 struct ring *meters_ring(struct meters *, size_t i);
 
+/* As meter_extra_ring, of member i. */
+struct ring *meters_extra_ring(struct meters *, size_t i);
+
 /* Tell member i that its ring has room again. */
 void meters_room(struct meters *, size_t i);
 

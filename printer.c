@@ -99,25 +99,25 @@ static const struct {
 struct printer {
 	FILE *out;
 	bool json;
-	struct field_choice fields;
+	const struct field_choice *fields;
 	bool begun; /* the header line is written: hold nothing back */
 	int error;  /* errno of the first write that failed */
 	int width[COLUMNS];
 	size_t nheld;
-	struct flow_record held[ROWS_HELD]; /* forward half = the line */
+	struct export_record held[ROWS_HELD]; /* forward half = the line */
 };
 
 struct printer *
 printer_new(FILE *out, bool json, const struct field_choice *fields)
 {
+	static const struct field_choice least = { .biflow = false };
 	struct printer *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return NULL;
 	p->out = out;
 	p->json = json;
-	if (fields != NULL)
-		p->fields = *fields;
+	p->fields = fields != NULL ? fields : &least;
 	for (int i = 0; i < COLUMNS; i++)
 		p->width[i] = (int)strlen(column[i].title);
 	return p;
@@ -332,20 +332,21 @@ write_cell(struct printer *p, int i, const char *text)
 {
 	int width = i == COLUMNS - 1 ? 0 : p->width[i];
 
-	fprintf(p->out, "%s%*s%s", i == 0 ? "" : "  ",
-	    column[i].right ? width : -width, text,
-	    i == COLUMNS - 1 ? "\n" : "");
+	fprintf(p->out, "%s%*s", i == 0 ? "" : "  ",
+	    column[i].right ? width : -width, text);
 }
 
 static void
-write_row(struct printer *p, const struct flow_record *rec)
+write_row(struct printer *p, const struct export_record *rec)
 {
 	struct row row;
 
-	format_row(&row, rec);
+	format_row(&row, &rec->flow);
 	fit_columns(p, &row);
 	for (int i = 0; i < COLUMNS; i++)
 		write_cell(p, i, row.cell[i]);
+	record_chosen(p->out, rec, p->fields);
+	putc('\n', p->out);
 }
 
 /* Write the header line and the lines held back, all columns fitting. */
@@ -355,11 +356,12 @@ release_rows(struct printer *p)
 	struct row row;
 
 	for (size_t i = 0; i < p->nheld; i++) {
-		format_row(&row, &p->held[i]);
+		format_row(&row, &p->held[i].flow);
 		fit_columns(p, &row);
 	}
 	for (int i = 0; i < COLUMNS; i++)
 		write_cell(p, i, column[i].title);
+	putc('\n', p->out);
 	for (size_t i = 0; i < p->nheld; i++)
 		write_row(p, &p->held[i]);
 	p->nheld = 0;
@@ -375,13 +377,13 @@ note_error(struct printer *p, bool failed)
 }
 
 static void
-add_line(struct printer *p, const struct flow_record *rec)
+add_line(struct printer *p, const struct export_record *rec)
 {
 	if (p->error != 0)
 		return;
 	errno = 0;
 	if (p->json)
-		record_json(p->out, rec, &p->fields);
+		record_json(p->out, rec, p->fields);
 	else if (p->begun)
 		write_row(p, rec);
 	else
@@ -394,8 +396,12 @@ add_line(struct printer *p, const struct flow_record *rec)
 void
 printer_add(struct printer *p, const struct flow_record *rec)
 {
-	struct flow_record split[2];
-	unsigned n = record_split(rec, p->json && p->fields.biflow, split);
+	struct field_choice fields = *p->fields;
+	struct export_record split[2];
+	unsigned n;
+
+	fields.biflow &= p->json; /* a line of the table is a direction */
+	n = record_split(rec, &fields, split);
 
 	for (unsigned i = 0; i < n; i++)
 		add_line(p, &split[i]);

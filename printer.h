@@ -15,8 +15,9 @@ struct flow_record;  /* record.h */
 struct printer;
 
 /*
- * Create a printer to a borrowed stream; the choice is for JSON, NULL being
- * the least.  NULL with ENOMEM.
+ * Create a printer to a borrowed stream.  The choice of fields is borrowed,
+ * too; NULL is the least.  Fields chosen by name follow the columns of a table
+ * as words "name=value".  NULL with ENOMEM.
  */
 struct printer *printer_new(FILE *, bool json, const struct field_choice *);
 

@@ -6,7 +6,10 @@
 #ifndef RECORD_H
 #define RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+struct flow_extra; /* extra.h */
 
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
@@ -83,6 +86,9 @@ struct flow_record {
 	uint32_t ingress, egress; /* ifIndex; 0 = unknown */
 	uint64_t ended_ns;        /* when the record was made; >= end_ns */
 	struct flow_half fwd, rev;
+	/* What only --fields asks for, borrowed like the record; or NULL. */
+	const struct flow_extra *extra;
+	bool turned; /* fwd is half 1 of it */
 };
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "decode.h"
+#include "extra.h"
 #include "sampler.h"
 
 #define DRAWS (UINT64_C(1) << 32) /* how many values a draw may have */
@@ -105,7 +106,8 @@ choose(struct sampler *s, const struct packet *p)
 }
 
 size_t
-sampler_choose(struct sampler *s, struct packet *p, size_t n)
+sampler_choose(
+    struct sampler *s, struct packet *p, struct packet_extra *extra, size_t n)
 {
 	size_t chosen = 0;
 
@@ -116,6 +118,8 @@ sampler_choose(struct sampler *s, struct packet *p, size_t n)
 			continue;
 		if (chosen != i)
 			p[chosen] = p[i];
+		if (chosen != i && extra != NULL)
+			extra[chosen] = extra[i];
 		chosen++;
 	}
 	return chosen;

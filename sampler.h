@@ -13,7 +13,8 @@
 
 #include "record.h" /* struct sampling */
 
-struct packet; /* decode.h */
+struct packet;       /* decode.h */
+struct packet_extra; /* extra.h */
 
 struct sampler {
 	struct sampling sampling;
@@ -28,8 +29,9 @@ void sampler_init(struct sampler *, const struct sampling *, uint64_t seed);
 
 /*
  * Choose among n packets, in the order given: those chosen are moved to the
- * front.  Returns how many they are.
+ * front, with their extra unless it is NULL.  Returns how many they are.
  */
-size_t sampler_choose(struct sampler *, struct packet *, size_t n);
+size_t sampler_choose(
+    struct sampler *, struct packet *, struct packet_extra *, size_t n);
 
 #endif

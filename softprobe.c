@@ -19,6 +19,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "exporter.h"
+#include "extra.h"
 #include "log.h"
 #include "printer.h"
 #include "probe.h"
@@ -189,6 +190,7 @@ add_workers(struct probe *p, struct meter_config *config)
 	for (uint32_t i = 0; i < workers; i++) {
 		struct meter *m;
 
+		config->track.cache = i;
 		if (!p->config.replay)
 			m = open_interfaces(p, config);
 		else if (workers > 1)
@@ -223,9 +225,11 @@ open_meters(struct probe *p)
 		.ring_records =
 		    clamp(flows / 4, RING_RECORDS_MIN, RING_RECORDS_MAX),
 		.sampling = cfg->exporter.sampling,
+		.extra = cfg->capture.extra,
 		.replay = cfg->replay };
 
 	config.track.max_flows = flows;
+	config.track.caches = cfg->workers;
 	errno = 0;
 	p->meters = meters_new();
 	if (p->meters != NULL && add_workers(p, &config) == 0)
@@ -278,9 +282,18 @@ may_export(const struct probe *p, bool full, uint64_t mono_ns)
 	return !p->config.replay && !p->config.rate_given && full;
 }
 
+/* Export one record, with its extra unless that is NULL. */
 static void
-export_record(struct probe *p, const struct flow_record *r)
+export_record(struct probe *p, const struct flow_record *r,
+    const struct flow_extra *extra)
 {
+	struct flow_record whole;
+
+	if (extra != NULL) {
+		whole = *r;
+		whole.extra = extra;
+		r = &whole;
+	}
 	if (p->exporter != NULL)
 		exporter_add(p->exporter, r);
 	else
@@ -292,18 +305,27 @@ static size_t
 fetch_from(struct probe *p, size_t worker, uint64_t mono_ns)
 {
 	struct ring *ring = meters_ring(p->meters, worker);
+	struct ring *extra_ring = meters_extra_ring(p->meters, worker);
 	uint32_t used = ring_used(ring), half = ring_capacity(ring) / 2;
 	bool was_full = used == ring_capacity(ring);
+	const struct flow_extra *extra = NULL;
 	const struct flow_record *r;
-	size_t done = 0, n, i;
+	size_t done = 0, n, extras, i;
 
 	while (done < FETCH_MAX && (r = ring_peek(ring, &n), n > 0)) {
+		if (extra_ring != NULL) {
+			extra = ring_peek(extra_ring, &extras);
+			n = n < extras ? n : extras;
+		}
 		for (i = 0; i < n && i < FETCH_MAX; i++) {
 			if (!may_export(p, used > half + i, mono_ns))
 				break;
-			export_record(p, &r[i]);
+			export_record(
+			    p, &r[i], extra == NULL ? NULL : &extra[i]);
 		}
 		ring_release(ring, i);
+		if (extra_ring != NULL)
+			ring_release(extra_ring, i);
 		done += i;
 		if (i < n)
 			break;
@@ -368,6 +390,20 @@ tell_counts(struct exporter *e, const struct meter_stats *s)
 	exporter_metering(e, &counts);
 }
 
+/* Note the names of interfaces, for records that are printed with them. */
+static void
+note_interfaces(struct field_choice *fields,
+    const struct exporter_interface *table, size_t n)
+{
+	static struct option_record names[METER_SOURCES_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		option_interface(&names[i], table[i].ifindex, table[i].name,
+		    table[i].description);
+	fields->interface = names;
+	fields->ninterfaces = n;
+}
+
 /* Tell the exporter what its statistics are made from, and the interfaces. */
 static void
 tell_exporter(struct probe *p)
@@ -376,7 +412,6 @@ tell_exporter(struct probe *p)
 	struct exporter_interface table[METER_SOURCES_MAX];
 	size_t n = 0;
 
-	tell_counts(p->exporter, &p->count.stats);
 	for (size_t i = 0; i < count->nsources; i++) {
 		const struct meter_source *s = &count->source[i];
 
@@ -384,16 +419,27 @@ tell_exporter(struct probe *p)
 			table[n++] = (struct exporter_interface){ s->ifindex,
 				s->name, s->name };
 	}
+	note_interfaces(&p->config.exporter.fields, table, n);
+	if (p->exporter == NULL)
+		return;
+	tell_counts(p->exporter, &p->count.stats);
 	if (exporter_interfaces(p->exporter, table, n) == -1)
 		log_warn("interface table: %s", strerror(errno));
+}
+
+/* Whether anything is told of counts or interfaces. */
+static bool
+tells(const struct probe *p)
+{
+	return (p->config.exporter.fields.needs & NEED_INTERFACES) != 0 ||
+	       (p->exporter != NULL && exporter_tells(p->exporter));
 }
 
 /* Live: ask the meter for its counters now and then. */
 static void
 count(struct probe *p, uint64_t mono_ns)
 {
-	if (p->exporter == NULL || p->config.replay ||
-	    !exporter_tells(p->exporter))
+	if (p->config.replay || !tells(p))
 		return;
 	if (p->counting && meters_answered(p->meters)) {
 		p->counting = false;
@@ -632,10 +678,9 @@ start(struct probe *p)
 		log_error("%s", strerror(errno));
 		return -1;
 	}
-	if (p->exporter != NULL) { /* its first messages shall have it all */
-		meters_final_stats(p->meters, &p->count);
-		tell_exporter(p);
-	}
+	/* The first messages shall have it all. */
+	meters_final_stats(p->meters, &p->count);
+	tell_exporter(p);
 	settle(p);
 	if (meters_start(p->meters) == -1) {
 		log_error(

@@ -325,7 +325,7 @@ time_cache(struct flowtrack *ft, uint32_t n, uint32_t flows, uint64_t *draw)
 			sample_packet(&burst[j], i, EPOCH_NS + done);
 		}
 		before = wall_ns();
-		flowtrack_add(ft, burst, CAPTURE_BURST);
+		flowtrack_add(ft, burst, NULL, CAPTURE_BURST);
 		total_ns += wall_ns() - before;
 	}
 	return (double)total_ns / n;
@@ -360,14 +360,14 @@ path_record(const struct flow_record *r, void *arg)
 
 /* As the metering thread does it. */
 static void
-path_burst(struct packet *p, size_t n, void *arg)
+path_burst(struct packet *p, struct packet_extra *extra, size_t n, void *arg)
 {
 	struct path *path = arg;
 
 	for (size_t i = 0; i < n; i++)
 		if (p[i].fragment != FRAGMENT_NONE)
 			fragment_join(path->fragments, &p[i]);
-	flowtrack_add(path->track, p, n);
+	flowtrack_add(path->track, p, extra, n);
 }
 
 static void

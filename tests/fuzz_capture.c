@@ -29,9 +29,10 @@ require(bool holds)
 }
 
 static void
-on_burst(struct packet *p, size_t n, void *arg)
+on_burst(struct packet *p, struct packet_extra *extra, size_t n, void *arg)
 {
 	(void)arg;
+	require(extra == NULL);
 	require(n > 0 && n <= CAPTURE_BURST);
 	seen.packets += n;
 	for (size_t i = 0; i < n; i++) {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "decode.h"
+#include "extra.h"
 #include "fragment.h"
 
 static const int links[] = { 0, 1, 9, 12, 14, 50, 51, 101, 104, 105, 108, 113,
@@ -69,24 +70,50 @@ join(struct packet *p)
 		fragment_join(table, p);
 }
 
+/* It depends on the frame alone, too, and says what the packet says. */
+static void
+check_extra(const struct packet_extra *a, const struct packet_extra *b,
+    enum decode_status status, const struct packet *p)
+{
+	require(memcmp(a, b, sizeof(*a)) == 0);
+	if (status != DECODE_OK)
+		return;
+	require(a->shortest == p->octets && a->longest == p->octets);
+	require((a->tag[0] & 0x0fff) == p->vlan);
+	require(a->tags <= 2 && a->flow_label <= 0xfffff);
+	require(p->protocol == 6 || p->fragment == FRAGMENT_LATER ||
+		(a->tcp_options == 0 && a->tcp_sequence == 0));
+	if (p->ip_version == 4 && p->fragment != FRAGMENT_NONE)
+		require(a->fragment_id == p->fragment_id);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct packet a, b;
+	struct packet_extra extra, again;
 	enum decode_status status;
 	decode_fn *decode;
 	size_t wirelen;
+	int dlt;
 
 	if (size < 2)
 		return 0;
-	decode = decode_for(links[data[0] % (sizeof(links) / sizeof(*links))]);
+	dlt = links[data[0] % (sizeof(links) / sizeof(*links))];
+	decode = decode_for(dlt);
 	wirelen = size - 2 + uncaptured[data[1] % 4];
 	memset(&a, 0x55, sizeof(a));
 	memset(&b, 0xaa, sizeof(b));
+	memset(&extra, 0x55, sizeof(extra));
+	memset(&again, 0xaa, sizeof(again));
 	status = decode(data + 2, size - 2, wirelen, &a);
 	require(status < DECODE_STATUSES);
-	require(status == decode(data + 2, size - 2, wirelen, &b));
+	require(status ==
+		decode_extra(dlt, data + 2, size - 2, wirelen, &b, &extra));
 	check_equal(&a, &b);
+	require(status ==
+		decode_extra(dlt, data + 2, size - 2, wirelen, &b, &again));
+	check_extra(&extra, &again, status, &b);
 	if (status == DECODE_OK) {
 		check_packet(&a, wirelen);
 		join(&a);

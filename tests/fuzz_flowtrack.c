@@ -213,7 +213,7 @@ check_world(const struct world *w, size_t at_once)
 static void
 add_burst(struct world *w)
 {
-	flowtrack_add(w->ft, w->burst, w->nburst);
+	flowtrack_add(w->ft, w->burst, NULL, w->nburst);
 	w->nburst = 0;
 }
 

@@ -26,10 +26,11 @@ struct outcome {
 };
 
 static inline void
-outcome_burst(struct packet *p, size_t n, void *arg)
+outcome_burst(struct packet *p, struct packet_extra *extra, size_t n, void *arg)
 {
 	struct outcome *o = arg;
 
+	(void)extra;
 	if (o->n + n > o->room) {
 		o->room = 2 * (o->n + n);
 		o->packet =

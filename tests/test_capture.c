@@ -194,9 +194,10 @@ save(void)
 /* --- reading --- */
 
 static void
-on_burst(struct packet *p, size_t n, void *arg)
+on_burst(struct packet *p, struct packet_extra *extra, size_t n, void *arg)
 {
 	(void)arg;
+	ck_assert_ptr_null(extra);
 	ck_assert_uint_gt(n, 0);
 	ck_assert_uint_le(n, CAPTURE_BURST);
 	seen.bursts++;
@@ -738,9 +739,10 @@ static struct {
 } feed;
 
 static void
-count_burst(struct packet *p, size_t n, void *arg)
+count_burst(struct packet *p, struct packet_extra *extra, size_t n, void *arg)
 {
 	(void)p;
+	(void)extra;
 	(void)arg;
 	atomic_fetch_add(&feed.handed_over, (unsigned)n);
 }

@@ -820,7 +820,6 @@ UNIT(what_later_releases_add_is_refused_by_name)
 		    "-v psamp: not supported yet; only 1, 5, 9, 10 and" },
 		{ "-v psamp", "-v psamp: not supported yet" },
 		{ "-v ntopng", "-v ntopng: not supported yet" },
-		{ "-x 3", "-x 3: not supported yet; only 0 is" },
 		{ "-g", "-g: not supported yet" },
 		{ "-S eth0", "-S eth0: not supported yet" },
 		{ "-e 192.0.2.1", "-e 192.0.2.1: not supported yet" },

@@ -14,6 +14,7 @@
 
 #include "bytes.h"
 #include "decode.h"
+#include "extra.h"
 #include "tests/unit.h"
 
 /* In the file format these two have numbers of their own. */
@@ -32,6 +33,7 @@ static const int known_links[] = { DLT_NULL, DLT_EN10MB, DLT_PPP,
 static uint8_t octets[4096];
 static struct wbuf frame;
 static struct packet p;
+static struct packet_extra extra;
 
 /*
  * Frames
@@ -127,17 +129,18 @@ find_fault(enum decode_status status, const struct packet *a,
 
 /* Decode to *p and check what holds for every frame there can be. */
 static enum decode_status
-decode_checked(
-    decode_fn *decode, const uint8_t *data, size_t caplen, size_t wirelen)
+decode_checked(int dlt, const uint8_t *data, size_t caplen, size_t wirelen)
 {
 	enum decode_status status, again;
 	struct packet other;
 	const char *fault;
 
 	memset(&p, 0x55, sizeof(p));
+	memset(&extra, 0x55, sizeof(extra));
 	memset(&other, 0xaa, sizeof(other));
-	status = decode(data, caplen, wirelen, &p);
-	again = decode(data, caplen, wirelen, &other);
+	status = decode_for(dlt)(data, caplen, wirelen, &p);
+	/* asking for more changes nothing */
+	again = decode_extra(dlt, data, caplen, wirelen, &other, &extra);
 	/* libcheck writes to a pipe at each assertion: not here, 10^6 times */
 	fault = find_fault(status, &p, again, &other);
 	if (fault != NULL)
@@ -147,23 +150,21 @@ decode_checked(
 
 /* The same at the very end of an allocation. */
 static enum decode_status
-decode_exact(
-    decode_fn *decode, const uint8_t *data, size_t caplen, size_t wirelen)
+decode_exact(int dlt, const uint8_t *data, size_t caplen, size_t wirelen)
 {
 	uint8_t *room = malloc(caplen + 1);
 	enum decode_status status;
 
 	ck_assert_ptr_nonnull(room);
 	memcpy(room + 1, data, caplen);
-	status = decode_checked(decode, room + 1, caplen, wirelen);
+	status = decode_checked(dlt, room + 1, caplen, wirelen);
 	free(room);
 	return status;
 }
 
 /* Decode with every shorter capture length, and every shorter frame. */
 static void
-decode_truncations(
-    decode_fn *decode, const uint8_t *data, size_t caplen, size_t wirelen)
+decode_truncations(int dlt, const uint8_t *data, size_t caplen, size_t wirelen)
 {
 	uint8_t *room = malloc(caplen + 1);
 
@@ -172,8 +173,8 @@ decode_truncations(
 		uint8_t *at = room + 1 + caplen - n;
 
 		memcpy(at, data, n);
-		decode_checked(decode, at, n, wirelen);
-		decode_checked(decode, at, n, n);
+		decode_checked(dlt, at, n, wirelen);
+		decode_checked(dlt, at, n, n);
 	}
 	free(room);
 }
@@ -181,10 +182,8 @@ decode_truncations(
 static enum decode_status
 decode_wire(int dlt, size_t wirelen)
 {
-	decode_fn *decode = decode_for(dlt);
-
-	decode_truncations(decode, octets, wb_len(&frame), wirelen);
-	return decode_exact(decode, octets, wb_len(&frame), wirelen);
+	decode_truncations(dlt, octets, wb_len(&frame), wirelen);
+	return decode_exact(dlt, octets, wb_len(&frame), wirelen);
 }
 
 static enum decode_status
@@ -1124,16 +1123,15 @@ decode_capture(const char *path)
 	pcap_t *pcap = pcap_open_offline(path, errbuf);
 	struct pcap_pkthdr *header;
 	const uint8_t *data;
-	decode_fn *own;
-	int more;
+	int own, more;
 
 	ck_assert_msg(pcap != NULL, "%s: %s", path, errbuf);
-	own = decode_for(pcap_datalink(pcap));
+	own = pcap_datalink(pcap);
 	while ((more = pcap_next_ex(pcap, &header, &data)) == 1) {
 		decode_truncations(own, data, header->caplen, header->len);
 		for (size_t i = 0; i < LENGTH(known_links); i++)
-			decode_exact(decode_for(known_links[i]), data,
-			    header->caplen, header->len);
+			decode_exact(
+			    known_links[i], data, header->caplen, header->len);
 	}
 	ck_assert_msg(
 	    more == PCAP_ERROR_BREAK, "%s: %s", path, pcap_geterr(pcap));

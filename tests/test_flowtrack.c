@@ -93,7 +93,7 @@ packet(uint64_t ms, uint8_t protocol, uint32_t src, uint32_t dst)
 static void
 add(struct packet p)
 {
-	flowtrack_add(ft, &p, 1);
+	flowtrack_add(ft, &p, NULL, 1);
 }
 
 static void
@@ -592,7 +592,7 @@ UNIT(how_packets_are_cut_into_calls_changes_nothing)
 		begin(KEY_FULL, 64);
 		for (size_t i = 0, n; i < 5000; i += n) {
 			n = cut < 5000 - i ? cut : 5000 - i;
-			flowtrack_add(ft, p + i, n);
+			flowtrack_add(ft, p + i, NULL, n);
 		}
 		end();
 		if (cut == 1) {

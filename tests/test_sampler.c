@@ -48,7 +48,7 @@ run(const struct sampling *sampling, uint64_t seed, uint32_t n, uint32_t burst,
 
 		for (uint32_t i = 0; i < some; i++)
 			p[i] = packet(at + i);
-		left = sampler_choose(&s, p, some);
+		left = sampler_choose(&s, p, NULL, some);
 		ck_assert_uint_le(left, some);
 		total += (uint32_t)left;
 		for (size_t i = 0; i < left; i++) {
@@ -142,7 +142,7 @@ hashed(const struct packet *p, uint32_t n)
 	struct sampler s;
 
 	sampler_init(&s, &sampling, 0);
-	return sampler_choose(&s, &copy, 1) == 1;
+	return sampler_choose(&s, &copy, NULL, 1) == 1;
 }
 
 UNIT(the_hash_is_a_crc_32_of_the_fields_that_the_manual_names)
