@@ -95,6 +95,27 @@ struct capture *capture_open_file(const char *path, uint32_t ifindex,
     const struct capture_config *, const struct input_waiter *,
     char errbuf[CAPTURE_ERROR_LEN]);
 
+/* A capture file that waits for its turn, with its descriptor. */
+struct capture_file {
+	const char *path; /* borrowed */
+	int fd;           /* owned; -1 = it could not be opened, */
+	int error;        /* and why: an errno */
+};
+
+/*
+ * Open a file that is to be read later, when there may be no right to.  What
+ * is wrong with it is told by capture_open_found().
+ */
+void capture_find_file(struct capture_file *, const char *path);
+
+/* Close what will not be read.  Twice is fine. */
+void capture_leave_file(struct capture_file *);
+
+/* As capture_open_file(); takes the descriptor, also on error. */
+struct capture *capture_open_found(struct capture_file *, uint32_t ifindex,
+    const struct capture_config *, const struct input_waiter *,
+    char errbuf[CAPTURE_ERROR_LEN]);
+
 /* NULL is fine. */
 void capture_close(struct capture *);
 

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capture_internal.h"
 
@@ -108,12 +109,12 @@ open_handle(struct capture *c)
 }
 
 static int
-open_file(struct capture *c, const char *path)
+open_input(struct capture *c, int fd)
 {
 	const struct input_waiter waiter = { c->waiter.stop, c->waiter.call,
 		before_wait, c };
 
-	c->input = input_open(path, &waiter);
+	c->input = input_adopt(fd, &waiter);
 	if (c->input == NULL && errno == ENOTSUP)
 		return capture_explain(c, "gzip'd, and built without zlib");
 	if (c->input == NULL)
@@ -121,20 +122,55 @@ open_file(struct capture *c, const char *path)
 	return open_handle(c);
 }
 
+void
+capture_find_file(struct capture_file *f, const char *path)
+{
+	*f = (struct capture_file){ path, input_descriptor(path), 0 };
+	if (f->fd == -1)
+		f->error = errno;
+}
+
+void
+capture_leave_file(struct capture_file *f)
+{
+	if (f->fd != -1 && f->fd != STDIN_FILENO)
+		close(f->fd);
+	f->fd = -1;
+}
+
+struct capture *
+capture_open_found(struct capture_file *f, uint32_t ifindex,
+    const struct capture_config *config, const struct input_waiter *waiter,
+    char errbuf[CAPTURE_ERROR_LEN])
+{
+	bool from_stdin = strcmp(f->path, "-") == 0;
+	struct capture *c = capture_new(
+	    from_stdin ? "standard input" : f->path, ifindex, config);
+	int fd = f->fd, status = -1;
+
+	if (c == NULL) {
+		capture_leave_file(f);
+		return capture_give_up(c, errbuf);
+	}
+	f->fd = -1;
+	if (waiter != NULL)
+		c->waiter = *waiter;
+	if (fd == -1)
+		capture_explain(c, strerror(f->error));
+	else
+		status = open_input(c, fd);
+	return status == 0 ? c : capture_give_up(c, errbuf);
+}
+
 struct capture *
 capture_open_file(const char *path, uint32_t ifindex,
     const struct capture_config *config, const struct input_waiter *waiter,
     char errbuf[CAPTURE_ERROR_LEN])
 {
-	bool from_stdin = strcmp(path, "-") == 0;
-	struct capture *c =
-	    capture_new(from_stdin ? "standard input" : path, ifindex, config);
+	struct capture_file f;
 
-	if (c != NULL && waiter != NULL)
-		c->waiter = *waiter;
-	if (c == NULL || open_file(c, path) == -1)
-		return capture_give_up(c, errbuf);
-	return c;
+	capture_find_file(&f, path);
+	return capture_open_found(&f, ifindex, config, waiter, errbuf);
 }
 
 /* Leave to the front those records that pass the filter; how many they are. */

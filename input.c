@@ -31,7 +31,6 @@
 
 struct input {
 	int fd;
-	bool borrowed; /* the descriptor: standard input's */
 	struct input_waiter waiter;
 	FILE *stream; /* NULL once it is closed */
 	const char *error;
@@ -335,22 +334,30 @@ recognise(struct input *in)
 	return memcmp(in->raw, magic, sizeof(magic)) == 0 ? start_gzip(in) : 0;
 }
 
+int
+input_descriptor(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (strcmp(path, "-") == 0)
+		return STDIN_FILENO;
+	/* Non-blocking, or the open itself would wait for a FIFO's writer. */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd == -1 || fstat(fd, &st) == -1 || !S_ISDIR(st.st_mode))
+		return fd;
+	close(fd);
+	errno = EISDIR;
+	return -1;
+}
+
 static int
-open_file(struct input *in, const char *path)
+begin(struct input *in)
 {
 	struct stat st;
 
-	/* Non-blocking, or the open itself would wait for a FIFO's writer. */
-	in->borrowed = strcmp(path, "-") == 0;
-	in->fd = in->borrowed
-		     ? STDIN_FILENO
-		     : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	if (in->fd == -1 || fstat(in->fd, &st) == -1)
+	if (fstat(in->fd, &st) == -1)
 		return -1;
-	if (S_ISDIR(st.st_mode)) {
-		errno = EISDIR;
-		return -1;
-	}
 	if (S_ISREG(st.st_mode) && st.st_size > 0)
 		in->size = (uint64_t)st.st_size;
 	atomic_init(&in->permille, in->size == 0 ? -1 : 0);
@@ -372,15 +379,20 @@ open_stream(struct input *in)
 }
 
 struct input *
-input_open(const char *path, const struct input_waiter *waiter)
+input_adopt(int fd, const struct input_waiter *waiter)
 {
 	struct input *in = calloc(1, sizeof(*in));
 
-	if (in == NULL)
+	if (in == NULL) {
+		if (fd != STDIN_FILENO)
+			close(fd);
+		errno = ENOMEM;
 		return NULL;
+	}
 	if (waiter != NULL)
 		in->waiter = *waiter;
-	if (open_file(in, path) == -1 || open_stream(in) == -1) {
+	in->fd = fd;
+	if (begin(in) == -1 || open_stream(in) == -1) {
 		int saved = errno;
 
 		input_close(in);
@@ -388,6 +400,14 @@ input_open(const char *path, const struct input_waiter *waiter)
 		return NULL;
 	}
 	return in;
+}
+
+struct input *
+input_open(const char *path, const struct input_waiter *waiter)
+{
+	int fd = input_descriptor(path);
+
+	return fd == -1 ? NULL : input_adopt(fd, waiter);
 }
 
 FILE *
@@ -404,7 +424,7 @@ input_close(struct input *in)
 	if (in->stream != NULL)
 		(void)fclose(in->stream);
 	end_gzip(in);
-	if (in->fd != -1 && !in->borrowed)
+	if (in->fd != STDIN_FILENO)
 		close(in->fd);
 	free(in);
 }

@@ -29,6 +29,19 @@ struct input_waiter {
 };
 
 /*
+ * Open a file for input_adopt(), without waiting for a FIFO's writer;
+ * standard input for "-".  Returns a descriptor, or -1 with errno (EISDIR for
+ * a directory).
+ */
+int input_descriptor(const char *path);
+
+/*
+ * As input_open() of what input_descriptor() gave, which is taken over even
+ * if this fails.
+ */
+struct input *input_adopt(int fd, const struct input_waiter *);
+
+/*
  * Open a file, or standard input for "-", and read its first octets: on a
  * FIFO this waits for a writer.  A ring of `stop` ends every read as if the
  * stream ended there.  Nothing here clears a wake.

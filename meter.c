@@ -46,8 +46,8 @@ struct source {
 struct meter {
 	struct meter_config config;
 	struct capture_config capture_config; /* files */
-	const char *const *path;              /* files still to read */
-	size_t paths;
+	struct capture_file *file;            /* to read; owned */
+	size_t files;
 	struct source source[METER_SOURCES_MAX];
 	size_t nsources;
 	struct fragment_table *fragments;
@@ -517,9 +517,9 @@ run_files(struct meter *m)
 		m };
 	char errbuf[CAPTURE_ERROR_LEN];
 
-	for (size_t i = 0; i < m->paths; i++) {
-		struct capture *next = capture_open_file(
-		    m->path[i], 0, &m->capture_config, &waiter, errbuf);
+	for (size_t i = 0; i < m->files; i++) {
+		struct capture *next = capture_open_found(
+		    &m->file[i], 0, &m->capture_config, &waiter, errbuf);
 
 		if (atomic_load_explicit(&m->stop, memory_order_relaxed)) {
 			capture_close(next);
@@ -720,8 +720,13 @@ meter_new_files(const struct meter_config *config,
 	if (m == NULL)
 		return NULL;
 	m->capture_config = *capture;
-	m->path = paths;
-	m->paths = n;
+	m->file = calloc(n, sizeof(m->file[0]));
+	if (m->file == NULL) {
+		meter_free(m);
+		return NULL;
+	}
+	for (; m->files < n; m->files++)
+		capture_find_file(&m->file[m->files], paths[m->files]);
 	return m;
 }
 
@@ -759,6 +764,9 @@ meter_free(struct meter *m)
 		return;
 	for (size_t i = 0; i < m->nsources; i++)
 		capture_close(m->source[i].capture);
+	for (size_t i = 0; i < m->files; i++)
+		capture_leave_file(&m->file[i]);
+	free(m->file);
 	fragment_free(m->fragments);
 	flowtrack_free(m->track);
 	ring_free(m->ring);

@@ -94,7 +94,10 @@ struct meter_config {
 struct meter *meter_new(const struct meter_config *, struct capture **,
     size_t n, const struct wake *out);
 
-/* Files are opened by name, one after the other, by the thread itself. */
+/*
+ * A meter over files: opened now, while there is a right to, and read one
+ * after the other.  What is wrong with one is told when its turn comes.
+ */
 struct meter *meter_new_files(const struct meter_config *,
     const struct capture_config *, const char *const *paths, size_t n,
     const struct wake *out);

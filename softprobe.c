@@ -172,7 +172,7 @@ open_interfaces(struct probe *p, const struct meter_config *config)
 static struct meter *
 open_files(struct probe *p, const struct meter_config *config)
 {
-	static const char *path[CONFIG_SOURCES_MAX];
+	const char *path[CONFIG_SOURCES_MAX];
 	const struct config *cfg = &p->config;
 
 	for (size_t i = 0; i < cfg->nsources; i++)

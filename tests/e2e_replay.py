@@ -350,6 +350,22 @@ def endless_fifo():
             seconds < 5, "%s %s" % (code, seconds))
 
 
+def files_are_opened_at_the_start():
+    fifo, later = e2e.path("turn.fifo"), e2e.path("later.pcap")
+    os.mkfifo(fifo)
+    with open(later, "wb") as f:
+        f.write(pcap(PACKETS))
+    with e2e.Probe("--json", "-r", fifo, "-r", later) as running:
+        with open(fifo, "wb") as end:
+            end.write(pcap(PACKETS))
+            end.flush()
+            time.sleep(0.3)  # the writer's open returned: it has begun
+            os.unlink(later)
+        equal("a file whose turn comes later is read though it was removed",
+            (running.wait(20), sum(r.packets for r in running.records())),
+            (0, 24))
+
+
 def endless_stream():
     """A writer that never ends, and a signal in the midst of it."""
     reader, writer = os.pipe()
@@ -722,8 +738,8 @@ if __name__ == "__main__":
         workers_change_nothing,
         table_for_people, file_shapes, nanoseconds, several_files,
         filter_expression, truncated_files, mutated_files, no_capture_file,
-        impossible_lengths, wrong_link_type, endless_fifo, endless_stream,
-        times, record_times_of_each_direction, timeouts, end_reasons,
+        impossible_lengths, wrong_link_type, endless_fifo,
+        files_are_opened_at_the_start, endless_stream, times, record_times_of_each_direction, timeouts, end_reasons,
         octets_are_the_datagrams, fragments,
         class_of_service_of_each_direction, icmp_type_and_code,
         extension_headers, keys, full_output, bad_command_lines,
