@@ -94,6 +94,23 @@ explain_status(struct capture *c, pcap_t *p, int status)
 	}
 }
 
+/*
+ * Have the kernel copy no more of a frame than is wanted.  libpcap takes the
+ * snap length from a filter; with none the kernel's buffer holds whole frames,
+ * a tenth as many of them.  A filter expression replaces this one.
+ */
+static int
+cut_frames(struct capture *c, pcap_t *p)
+{
+	struct bpf_insn cut = { BPF_RET | BPF_K, 0, 0,
+		(bpf_u_int32)snaplen_for(c) };
+	struct bpf_program program = { 1, &cut };
+
+	return pcap_setfilter(p, &program) == 0
+		   ? 0
+		   : capture_explain(c, pcap_geterr(p));
+}
+
 #ifdef PACKET_FANOUT
 static void
 ignore_frame(u_char *arg, const struct pcap_pkthdr *h, const u_char *frame)
@@ -107,13 +124,12 @@ ignore_frame(u_char *arg, const struct pcap_pkthdr *h, const u_char *frame)
  * Share the interface's packets with the other handles of the group: the
  * kernel gives each packet to one of them, by a hash that both directions of
  * a flow have in common (packet(7)).  What came before is for the others, so
- * it is let go.
+ * it is let go.  The filter that is left lets nothing through.
  */
 static int
 join_fanout(struct capture *c, pcap_t *p)
 {
 	struct bpf_insn none = { BPF_RET | BPF_K, 0, 0, 0 };
-	struct bpf_insn all = { BPF_RET | BPF_K, 0, 0, NFLOG_SNAPLEN };
 	struct bpf_program program = { 1, &none };
 	int group = c->config.fanout | PACKET_FANOUT_HASH << 16;
 
@@ -124,8 +140,7 @@ join_fanout(struct capture *c, pcap_t *p)
 	if (setsockopt(pcap_fileno(p), SOL_PACKET, PACKET_FANOUT, &group,
 		sizeof(group)) == -1)
 		return capture_explain(c, "cannot be shared by workers");
-	program.bf_insns = &all;
-	return pcap_setfilter(p, &program);
+	return 0;
 }
 #else
 static int
@@ -154,6 +169,8 @@ set_up(struct capture *c, pcap_t *p, int warning)
 	if (pcap_setnonblock(p, 1, why) != 0)
 		return capture_explain(c, why);
 	if (c->config.fanout != 0 && join_fanout(c, p) == -1)
+		return -1;
+	if (cut_frames(c, p) == -1)
 		return -1;
 	c->seen = (struct pcap_stat){ 0 };
 	return capture_adopt(c, p);

@@ -299,6 +299,26 @@ def workers_share_an_interface():
             ("10.0.0.%d" % host, 2) for host in range(1, 101)))
 
 
+def frames_are_cut_by_the_kernel():
+    """They take of the capture buffer what is kept of them, no more."""
+    count, long = 3000, eth(udp4(payload=b"x" * 1400))
+    for more in ((), ("--workers", "2"), ("udp",)):
+        said = "3,000 long frames in a buffer of 1 MiB, %s: " % " ".join(
+            more or ("default",))
+        with Live("--json", "-B", "1M", *more) as run, Wire() as wire:
+            run.process.send_signal(signal.SIGSTOP)
+            wire.send(*[long] * count)
+            run.process.send_signal(signal.SIGCONT)
+            wait_for(lambda: run.received() >= count, 3)
+            ended_well(said.rstrip(": "), run)
+            equal(said + "none is dropped while the probe does not run",
+                (run.summary("packets received"), run.summary("kernel drops")),
+                (count, 0))
+            equal(said + "their length is the wire's", [
+                (r.packets, r.octets) for r in run.records()],
+                [(count, count * (len(long) - 14))])
+
+
 def filter_on_an_interface():
     with Live("--json", "udp port 53", sources=("-i", FAR)) as run:
         with Wire() as wire:
@@ -608,7 +628,8 @@ if __name__ == "__main__":
         records_are_printed_as_they_come, active_timeout_on_a_live_link,
         signals_export_everything, harmless_signals, under_load,
         several_interfaces, workers_share_an_interface,
-        filter_on_an_interface, interface_down_and_up,
-        interface_deleted_and_recreated, missing_interface,
+        frames_are_cut_by_the_kernel, filter_on_an_interface,
+        interface_down_and_up, interface_deleted_and_recreated,
+        missing_interface,
         unreachable_collectors, collector_that_comes_back,
         field_command_lines, daemon, daemon_exports_at_sigterm, multicast])
