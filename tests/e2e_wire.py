@@ -134,6 +134,33 @@ def elements_are_those_of_the_registry():
             "the registry has %s, %s" % (known, kind))
 
 
+def every_element_at_once():
+    """All that --fields takes, in every capture, by the rules."""
+    names = list(dict.fromkeys(re.findall(r"\b([a-z]\w*[A-Z]\w*)$",
+        probe("--elements").out.decode(), re.M)))
+    wanted = e2e.expected()
+    def run(work):
+        name, kind, fields = work
+        with Collector() as collector:
+            result = probe("-v", *kind, "--fields", ",".join(fields),
+                "--options", "all", "-n", collector.name, "-r",
+                e2e.capture(name))
+        return name, kind, result, collector.decoded()
+    work = []
+    for kind in (("9",), ("10",), ("10", "-b"), ("10", "-T", "ether")):
+        fields = [n for n in names if probe("-v", *kind, "--fields", n, "-n",
+            "127.0.0.1:9", "-r", "/dev/null").code != 2]
+        check("v%s: --fields takes many" % " ".join(kind), len(fields) > 50,
+            fields)
+        work += [(name, kind, fields) for name in wanted]
+    for name, kind, result, session in e2e.each(run, work):
+        said = "v%s, all elements: %s: " % (" ".join(kind), name)
+        check(said + "exit 0", result.code == 0, result)
+        equal(said + "no rule is broken", session.errors[:3], [])
+        e2e.compare(said + "flows", e2e.add_up(half for r in session.records
+            for half in r.directions()), wanted[name], unit_ns=10**6)
+
+
 def counters_have_8_octets():
     mixed = [(at(0), eth(udp4())), (at(0), eth(ip6("fe80::1", "fe80::2", 17,
         udp(1, 2))))]
@@ -338,6 +365,6 @@ def rate():
 if __name__ == "__main__":
     e2e.main([real_captures_on_the_wire, wire_equals_json,
         same_file_same_datagrams, headers, elements_are_those_of_the_registry,
-        counters_have_8_octets, domain_of_every_message,
-        v5_messages_are_full, message_size, template_refresh, replay_clock, counters, several_collectors,
-        unknown_name, address_families, pace, rate])
+        every_element_at_once, counters_have_8_octets, domain_of_every_message,
+        v5_messages_are_full, message_size, template_refresh, replay_clock,
+        counters, several_collectors, unknown_name, address_families, pace, rate])

@@ -47,7 +47,7 @@ RULES = {  # a word for each rule: what broke it is said by that word
     "no record": "RFC 7011 s3.3.2: a data set has records",
     "text": "RFC 7011 s6.1.6: UTF-8, nothing after its end",
     "time": "RFC 7011 s6.1.9: the 11 low bits of microseconds are zero",
-    "pair": "a record has both times, of one unit",
+    "pair": "a record has both times; those of several units agree",
     "uptime": "RFC 3954 s8: First and Last are of sysUptime, in the past; "
         "RFC 7012 s5.11: in IPFIX they need 160",
     "order": "a flow ends when it starts, or later",
@@ -532,18 +532,20 @@ class Session:
         self.times(back, octets)
 
     def times(self, r, octets):
-        """First and last, each record in one unit, in the past."""
+        """First and last, in the past; of several units the finest."""
         starts = [e for e in START_END if e in octets]
         ends = [e for e in START_END if START_END[e][0] in octets]
-        self.rule("pair", starts == ends and len(starts) <= 1, (starts, ends))
-        if starts and ends:
-            end, since_1970 = START_END[starts[0]]
-            r.first_ns = since_1970(octets[starts[0]])
-            r.last_ns = since_1970(octets[end])
-        elif 21 in octets or 22 in octets:
+        self.rule("pair", starts == ends, (starts, ends))
+        if 21 in octets or 22 in octets:
             self.relative_times(r)
-        else:
-            return
+        for start in starts if starts == ends else ():
+            end, since_1970 = START_END[start]
+            times = since_1970(octets[start]), since_1970(octets[end])
+            # Units become finer; each is cut from the next.
+            self.rule("pair", start == starts[0] or all(0 <= fine - coarse <
+                10**9 for fine, coarse in zip(times, (r.first_ns, r.last_ns))),
+                times)
+            r.first_ns, r.last_ns = times
         self.rule("order", r.first_ns <= r.last_ns, "%d after %d" % (
             r.first_ns, r.last_ns))
         self.rule("future", r.last_ns // 10**9 <= self.export_s,
