@@ -4,6 +4,7 @@
 e2e_faults.py - one of several collectors fails under load: what the others
 receive does not change, and each one's account adds up.
 """
+import socket
 import threading
 import time
 
@@ -12,6 +13,7 @@ from collect import Collector
 from e2e import accounted, check, equal, probe, wait_for
 from e2e_live import FAR, NEAR, Live, Wire, ended_well
 from frames import at, eth, pcap, udp4
+from session import Session
 
 FLOWS = 10000
 PACE = ("--export-rate", "200")  # so that it takes some seconds
@@ -94,9 +96,46 @@ def one_of_three_is_killed_and_restarted_live():
         statistics[-800:])
 
 
+def three_hundred_collectors_are_served():
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        for _ in range(300)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+        s.settimeout(1)
+    result = probe("-r", e2e.capture("zeek__wikipedia.pcap"), "-n", ",".join(
+        "127.0.0.1:%d" % s.getsockname()[1] for s in sockets))
+    got = []
+    for s in sockets:
+        got.append([s.recv(65536) for _ in range(3)])
+        s.close()
+    check("300 collectors: exit 0, each account adds up", result.code == 0 and
+        accounted(result.err) and len(e2e.collectors(result.err)) == 300,
+        result)
+    check("300 collectors: each gets the same", all(g == got[0] for g in got))
+    equal("300 collectors: and all of it", len(Session().feed_all(
+        got[0]).records), 57)
+
+
+def an_mtu_smaller_than_a_record_is_refused_at_start():
+    names = ("interfaceName,interfaceDescription,flowId,tcpOptions,"
+        "octetTotalCount,packetTotalCount,minimumIpTotalLength,"
+        "maximumIpTotalLength,flowStartNanoseconds,flowEndNanoseconds,"
+        "flowStartMicroseconds,flowEndMicroseconds,sourceMacAddress")
+    for mtu, code in ((256, 2), (1400, 0)):
+        with Collector() as collector:
+            result = probe("--mtu", mtu, "--fields", names, "-n",
+                collector.name, "-r", e2e.capture("zeek__wikipedia.pcap"))
+        equal("--mtu %d with long records: exit" % mtu, result.code, code)
+        check("--mtu %d with long records: one line names it" % mtu, code == 0
+            or "--mtu" in result.err and len(result.err.splitlines()) == 1 and
+            not collector.datagrams, result)
+
+
 if __name__ == "__main__":
     live = e2e.private_network("collectors that fail, live")
     if live:
         e2e.veth(NEAR, FAR)
-    e2e.main([one_of_three_is_killed_and_restarted_in_a_replay] +
+    e2e.main([one_of_three_is_killed_and_restarted_in_a_replay,
+        three_hundred_collectors_are_served,
+        an_mtu_smaller_than_a_record_is_refused_at_start] +
         ([one_of_three_is_killed_and_restarted_live] if live else []))
