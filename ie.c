@@ -538,6 +538,8 @@ static const struct ie ie_table[] = {
     put_u32, "samplingPacketInterval" },
 { 306,  4, IPFIX, OF(SAMPLING), SHAPE_NUMBER, OPT(spacing),
     put_u32, "samplingPacketSpace" },
+{ 311,  8, IPFIX, OF(SAMPLING), SHAPE_NUMBER, OPT(probability),
+    put_u64, "samplingProbability" },
 {  34,  4, BOTH,  OF(SAMPLING), SHAPE_NUMBER, OPT(one_in),
     put_u32, "samplingInterval" },
 {  35,  1, BOTH,  OF(SAMPLING), SHAPE_NUMBER, OPT(sampling_algorithm),
@@ -868,6 +870,7 @@ option_sampling(struct option_record *o, const struct sampling *s)
 	o->one_in = s->interval;
 	o->interval = 1;
 	o->spacing = s->interval - 1;
+	o->probability = 1.0 / s->interval;
 }
 
 void

@@ -140,6 +140,7 @@ struct option_record {
 	uint32_t domain, metering_process, exporting_process;
 	uint32_t interval, spacing; /* packets taken, packets left out */
 	uint32_t one_in;            /* the same as one in so many */
+	double probability;         /* ... and as IEEE 754 has it on the wire */
 	uint32_t ifindex;
 	uint16_t selector_algorithm; /* of the registry of RFC 5477 */
 	uint8_t selector, sampling_algorithm;

@@ -268,8 +268,9 @@ def options_of_sampling():
                     o[50], o["scope 1"]) == (1, how, rate, 0) for o in seen),
                     seen)
             else:
-                check(said + "304, 305 and 306", all((o[302], o[304], o[305],
-                    o[306]) == (1, algorithm, 1, rate - 1) for o in seen),
+                check(said + "304, 305, 306 and 311", all((o[302], o[304],
+                    o[305], o[306], o[311]) == (1, algorithm, 1, rate - 1,
+                    1 / rate) for o in seen),
                     seen)
 
 
