@@ -1112,6 +1112,245 @@ UNIT(a_short_transport_header_gives_what_is_whole)
 END_TEST
 
 /*
+ * What records tell only if asked to
+ */
+
+#define NO_OPTIONS "45 00 0028 0001 0000 40 06 0000" ADDRESSES4
+
+UNIT(tags_are_noted_from_the_outside_in_and_the_first_two)
+{
+	begin(MACS "88a8 a064 8100 6fff 8100 0007 0800" TCP4);
+	expect_ok(DLT_EN10MB);
+	ck_assert_uint_eq(extra.tags, 2);
+	ck_assert_uint_eq(extra.tag[0], 0xa064);
+	ck_assert_uint_eq(extra.tag[1], 0x6fff);
+	begin(MACS "0800" TCP4);
+	expect_ok(DLT_EN10MB);
+	ck_assert_uint_eq(extra.tags, 0);
+	ck_assert_uint_eq(extra.tag[0], 0);
+}
+END_TEST
+
+UNIT(rfc3032_labels_are_noted_from_the_top_up_to_ten)
+{
+	begin(MACS "8847 0001 0aff 0002 01fe 45 00 0028 0001 0000 40 06 "
+		   "0000" ADDRESSES4 TCP_HEADER);
+	expect_ok(DLT_EN10MB);
+	ck_assert_uint_eq(extra.labels, 2);
+	ck_assert_uint_eq(extra.label_ttl, 255);
+	ck_assert_mem_eq(extra.label[0], "\x00\x01\x0a", 3);
+	ck_assert_mem_eq(extra.label[1], "\x00\x02\x01", 3);
+	begin(MACS "8847");
+	for (int i = 0; i < 11; i++)
+		hex("fffff040");
+	hex("000011 01" NO_OPTIONS TCP_HEADER);
+	expect_ok(DLT_EN10MB);
+	ck_assert_uint_eq(extra.labels, 12);
+	ck_assert_mem_eq(extra.label[9], "\xff\xff\xf0", 3);
+	ck_assert_uint_eq(extra.label_ttl, 0x40);
+}
+END_TEST
+
+UNIT(the_ipv4_header_tells_ttl_length_identification_and_flags)
+{
+	begin("45 00 0028 1234 4000 3f 06 0000" ADDRESSES4 TCP_HEADER);
+	expect_ok(DLT_RAW);
+	ck_assert_uint_eq(extra.ttl, 0x3f);
+	ck_assert_uint_eq(extra.ttl_min, 0x3f);
+	ck_assert_uint_eq(extra.ttl_max, 0x3f);
+	ck_assert_uint_eq(extra.shortest, 40);
+	ck_assert_uint_eq(extra.longest, 40);
+	ck_assert_uint_eq(extra.fragment_id, 0x1234);
+	ck_assert_uint_eq(extra.fragment_flags, 0x40);
+	ck_assert_uint_eq(extra.flow_label, 0);
+	begin("45 00 0028 1234 e001 3f 06 0000" ADDRESSES4 TCP_HEADER);
+	expect_ok(DLT_RAW);
+	ck_assert_uint_eq(extra.fragment_flags, 0xe0);
+	ck_assert_uint_eq(extra.tcp_sequence, 0); /* no header in a later one */
+}
+END_TEST
+
+UNIT(ipv4_options_are_bits_by_their_number)
+{
+	static const struct {
+		const char *options;
+		uint32_t bits;
+	} rows[] = {
+		{ "94040000", 1U << 20 },             /* router alert */
+		{ "01010101", 1U << 1 },              /* no operation */
+		{ "01 07 03 04", 1U << 1 | 1U << 7 }, /* record route */
+		{ "07 03 04 00", 1U << 7 | 1 },       /* end of options */
+		{ "00 94 04 00", 1 },                 /* behind the end */
+		{ "01 94 00 00", 1U << 1 },           /* a length of 0 */
+		{ "01 01 94 08", 1U << 1 },           /* beyond the header */
+		{ "01 01 01 94", 1U << 1 },           /* without a length */
+	};
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		begin("46 00 002c 0001 0000 40 06 0000" ADDRESSES4);
+		hex(rows[i].options);
+		hex(TCP_HEADER);
+		expect_ok(DLT_RAW);
+		ck_assert_uint_eq(extra.ip_options, rows[i].bits);
+		ck_assert_uint_eq(extra.tcp_sequence, 1);
+		ck_assert_uint_eq(extra.tcp_acknowledgement, 2);
+		ck_assert_uint_eq(extra.tcp_window, 0xffff);
+	}
+}
+END_TEST
+
+UNIT(tcp_options_are_bits_by_their_kind)
+{
+	static const struct {
+		const char *offset, *options;
+		uint64_t bits;
+	} rows[] = {
+		{ "a0", "020405b4 0402 080a 00000001 00000000 01 030307",
+		    0x11e },
+		{ "60", "01010101", 2 }, { "60", "02 04 05 b4", 4 },
+		{ "50", "02 04 05 b4", 0 },                 /* it is data */
+		{ "60", "02 00 05 b4", 0 },                 /* a length of 0 */
+		{ "60", "01 02 08 00", 2 },                 /* beyond */
+		{ "60", "3f 02 40 02", UINT64_C(1) << 63 }, /* 64 has no bit */
+		{ "60", "fe 04 00 00", 0 },
+		{ "00", "02 04 05 b4", 0 }, /* no offset below 5 */
+		{ "f0", "02 04 05 b4", 4 }, /* cut off */
+	};
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		begin("45 00 0000 0001 0000 40 06 0000" ADDRESSES4
+		      "01bb c000 00000001 00000002");
+		hex(rows[i].offset);
+		hex("02 0000 0000 0000");
+		hex(rows[i].options);
+		expect_ok(DLT_RAW);
+		ck_assert_msg(extra.tcp_options == rows[i].bits, "%s: %jx",
+		    rows[i].options, (uintmax_t)extra.tcp_options);
+	}
+}
+END_TEST
+
+UNIT(nothing_behind_the_datagram_is_told_of)
+{
+	/* Ethernet padding that looks like TCP options */
+	begin(MACS "0800 45 00 0028 0001 0000 40 06 0000" ADDRESSES4
+		   "01bb c000 00000001 00000002 6002 0000 0000 0000"
+		   "020405b4 0000");
+	expect_ok(DLT_EN10MB);
+	ck_assert_uint_eq(extra.tcp_options, 0);
+	/* NFLOG: the attribute ends, and another one follows */
+	begin("02000000 2c00 0900 45 00 00ff 0001 0000 40 06 0000" ADDRESSES4
+	      "01bb c000 00000001 00000002 6002 0000 0000 0000"
+	      "0200 0400 0402 0000");
+	expect_ok(DLT_NFLOG);
+	ck_assert_uint_eq(extra.tcp_window, 0);
+	ck_assert_uint_eq(extra.tcp_sequence, 1);
+	ck_assert_uint_eq(extra.tcp_options, 0);
+	/* an ICMP error has the header of another packet in it */
+	begin("45 00 0044 0001 0000 40 01 0000" ADDRESSES4
+	      "0301 0000 00000000" NO_OPTIONS TCP_HEADER);
+	expect_ok(DLT_RAW);
+	ck_assert_uint_eq(extra.tcp_sequence, 0);
+}
+END_TEST
+
+UNIT(rfc8200_the_ipv6_header_tells_label_hop_limit_and_length)
+{
+	begin(UDP6);
+	expect_ok(DLT_RAW);
+	ck_assert_uint_eq(extra.flow_label, 0x12345);
+	ck_assert_uint_eq(extra.ttl, 0x40);
+	ck_assert_uint_eq(extra.shortest, UDP6_LEN);
+	ck_assert_uint_eq(extra.fragment_id, 0);
+	ck_assert_uint_eq(extra.ipv6_extensions, 0);
+}
+END_TEST
+
+UNIT(extension_headers_are_bits_of_information_element_64)
+{
+	static const struct {
+		const char *next, *chain;
+		uint32_t bits, fragment_id;
+		unsigned flags;
+	} rows[] = {
+		{ "00", "0600000000000000" TCP_HEADER, 1U << 1, 0, 0 },
+		{ "3c", "0600000000000000" TCP_HEADER, 1U << 0, 0, 0 },
+		{ "2b", "0600000000000000" TCP_HEADER, 1U << 5, 0, 0 },
+		{ "00",
+		    "2b00000000000000 3c00000000000000 "
+		    "0600000000000000" TCP_HEADER,
+		    1U << 1 | 1U << 5 | 1U << 0, 0, 0 },
+		{ "2c", "0600000111223344" TCP_HEADER, 1U << 4, 0x11223344,
+		    0x20 },
+		{ "2c", "0600000011223344" TCP_HEADER, 1U << 4, 0x11223344,
+		    0 }, /* atomic */
+		{ "2c", "0600000911223344" TCP_HEADER, 1U << 6, 0x11223344,
+		    0x20 },
+		{ "33", "0601000000000000 00000000" TCP_HEADER, 1U << 14, 0,
+		    0 },
+		{ "32", "0102030405060708", 1U << 13, 0, 0 },
+		{ "87", "3b00050000000000", 1U << 12, 0, 0 },
+		{ "6c", "0600000000000000", 1U << 15, 0, 0 },
+		{ "11", "0035 14e9 0008 0000", 0, 0, 0 },
+	};
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		bool tcp = strstr(rows[i].chain, TCP_HEADER) != NULL &&
+			   rows[i].bits != 1U << 6;
+
+		begin("60000000 0000");
+		hex(rows[i].next);
+		hex("40" ADDRESSES6);
+		hex(rows[i].chain);
+		octets[4] = 0;
+		octets[5] = (uint8_t)(wb_len(&frame) - 40);
+		expect_ok(DLT_RAW);
+		ck_assert_msg(extra.ipv6_extensions == rows[i].bits,
+		    "header %s: %x", rows[i].next, extra.ipv6_extensions);
+		ck_assert_uint_eq(extra.fragment_id, rows[i].fragment_id);
+		ck_assert_uint_eq(extra.fragment_flags, rows[i].flags);
+		ck_assert_uint_eq(extra.tcp_sequence, tcp ? 1 : 0);
+	}
+}
+END_TEST
+
+UNIT(packets_after_the_first_move_bounds_and_add_bits)
+{
+	struct packet_extra sum = { .tcp_options = 1,
+		.ip_options = 2,
+		.ipv6_extensions = 4,
+		.shortest = 50,
+		.longest = 60,
+		.ttl = 9,
+		.ttl_min = 9,
+		.ttl_max = 9,
+		.tcp_sequence = 7 };
+	struct packet_extra one = { .tcp_options = 8,
+		.ip_options = 16,
+		.ipv6_extensions = 32,
+		.shortest = 40,
+		.longest = 40,
+		.ttl = 64,
+		.ttl_min = 64,
+		.ttl_max = 64,
+		.tcp_sequence = 8,
+		.labels = 1 };
+
+	extra_merge(&sum, &one);
+	ck_assert_uint_eq(sum.tcp_options, 9);
+	ck_assert_uint_eq(sum.ip_options, 18);
+	ck_assert_uint_eq(sum.ipv6_extensions, 36);
+	ck_assert_uint_eq(sum.shortest, 40);
+	ck_assert_uint_eq(sum.longest, 60);
+	ck_assert_uint_eq(sum.ttl, 9);
+	ck_assert_uint_eq(sum.ttl_min, 9);
+	ck_assert_uint_eq(sum.ttl_max, 64);
+	ck_assert_uint_eq(sum.tcp_sequence, 7);
+	ck_assert_uint_eq(sum.labels, 0);
+}
+END_TEST
+
+/*
  * Captures
  */
 
@@ -1204,4 +1443,12 @@ UNIT_MAIN("decode", ethernet_ipv4_tcp_fills_every_field,
     tcp_control_bits_are_12_and_without_the_data_offset,
     icmp_type_and_code_are_the_destination_port,
     a_short_transport_header_gives_what_is_whole,
+    tags_are_noted_from_the_outside_in_and_the_first_two,
+    rfc3032_labels_are_noted_from_the_top_up_to_ten,
+    the_ipv4_header_tells_ttl_length_identification_and_flags,
+    ipv4_options_are_bits_by_their_number, tcp_options_are_bits_by_their_kind,
+    nothing_behind_the_datagram_is_told_of,
+    rfc8200_the_ipv6_header_tells_label_hop_limit_and_length,
+    extension_headers_are_bits_of_information_element_64,
+    packets_after_the_first_move_bounds_and_add_bits,
     every_truncation_of_every_packet_of_the_captures_decodes)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "decode.h"
+#include "extra.h"
 #include "flowkey.h"
 #include "flowtrack.h"
 #include "unit.h"
@@ -16,6 +17,7 @@
 enum { FIN = 0x01, SYN = 0x02, RST = 0x04, ACK = 0x10 };
 
 static struct flow_record got[RECORDS_MAX];
+static struct flow_extra got_extra[16]; /* of the first of them */
 static size_t ngot;
 static struct flowtrack *ft;
 static struct flowtrack_config config;
@@ -29,23 +31,32 @@ collect(const struct flow_record *r, void *arg)
 	ck_assert_uint_le(r->fwd.start_ns, r->fwd.end_ns);
 	ck_assert_uint_le(r->rev.start_ns, r->rev.end_ns);
 	ck_assert_uint_ge(r->ended_ns, r->fwd.end_ns);
+	if (r->extra != NULL && ngot < 16)
+		got_extra[ngot] = *r->extra;
 	got[ngot++] = *r;
 }
 
 /* A cache with the timeouts that the program has by default. */
 static void
-begin(enum flow_key_level key, uint32_t max_flows)
+begin_with(enum flow_key_level key, uint32_t max_flows, bool extra)
 {
 	config = (struct flowtrack_config){
 		.max_flows = max_flows,
 		.key = key,
 		.octets_max = UINT64_MAX,
+		.extra = extra,
 		.timeout_ms = { 60000, 60000, 10000, 10000, 60000, 60000,
 		    300000, 0 },
 	};
 	ngot = 0;
 	ft = flowtrack_new(&config, collect, got);
 	ck_assert_ptr_nonnull(ft);
+}
+
+static void
+begin(enum flow_key_level key, uint32_t max_flows)
+{
+	begin_with(key, max_flows, false);
 }
 
 /* All packets are in records, in the cache, or deleted; then free it. */
@@ -605,6 +616,142 @@ UNIT(how_packets_are_cut_into_calls_changes_nothing)
 }
 END_TEST
 
+/* What records tell only if asked to ----------------------------------------
+ */
+
+/* One more packet with this hop limit, of so many octets. */
+static void
+add_extra(struct packet p, uint8_t ttl, uint32_t octets)
+{
+	struct packet_extra x = { .ttl = ttl,
+		.ttl_min = ttl,
+		.ttl_max = ttl,
+		.shortest = octets,
+		.longest = octets,
+		.tcp_options = UINT64_C(1) << ttl % 64 };
+
+	p.octets = octets;
+	p.src_mac[5] = ttl;
+	p.dst_mac[5] = (uint8_t)(ttl + 1);
+	flowtrack_add(ft, &p, &x, 1);
+}
+
+UNIT(each_direction_keeps_its_first_packet_bounds_and_bits)
+{
+	const struct half_extra *there = &got_extra[0].half[0];
+	const struct half_extra *back = &got_extra[0].half[1];
+
+	begin_with(KEY_FULL, 10, true);
+	add_extra(packet(0, 6, 2, 1), 60, 100);
+	add_extra(packet(1, 6, 1, 2), 30, 40);
+	add_extra(packet(2, 6, 2, 1), 50, 1500);
+	add_extra(packet(3, 6, 2, 1), 63, 99);
+	end();
+	ck_assert_uint_eq(ngot, 1);
+	ck_assert_uint_eq(there->packet.ttl, 60);
+	ck_assert_uint_eq(there->packet.ttl_min, 50);
+	ck_assert_uint_eq(there->packet.ttl_max, 63);
+	ck_assert_uint_eq(there->packet.shortest, 99);
+	ck_assert_uint_eq(there->packet.longest, 1500);
+	ck_assert_uint_eq(there->packet.tcp_options,
+	    UINT64_C(1) << 60 | UINT64_C(1) << 50 | UINT64_C(1) << 63);
+	ck_assert_uint_eq(there->src_mac[5], 60);
+	ck_assert_uint_eq(there->dst_mac[5], 61);
+	ck_assert_uint_eq(there->packets_total, 3);
+	ck_assert_uint_eq(there->octets_total, 1699);
+	ck_assert_uint_eq(back->packet.ttl, 30);
+	ck_assert_uint_eq(back->packet.tcp_options, UINT64_C(1) << 30);
+	ck_assert_uint_eq(back->src_mac[5], 30);
+	ck_assert_uint_eq(back->octets_total, 40);
+}
+END_TEST
+
+UNIT(a_flow_that_goes_on_keeps_number_and_totals_and_nothing_else)
+{
+	begin_with(KEY_FULL, 10, true);
+	add_extra(packet(0, 17, 2, 1), 60, 100);
+	for (uint64_t ms = 30000; ms <= 330000; ms += 30000)
+		add_extra(packet(ms, 17, 2, 1), 50, 200);
+	end();
+	ck_assert_uint_eq(ngot, 2);
+	ck_assert_uint_eq(got[0].end_reason, FLOW_END_ACTIVE);
+	ck_assert_uint_eq(got_extra[0].number, got_extra[1].number);
+	ck_assert_uint_eq(got_extra[0].half[0].packets_total, 10);
+	ck_assert_uint_eq(got_extra[1].half[0].packets_total, 12);
+	ck_assert_uint_eq(got_extra[1].half[0].octets_total, 2300);
+	ck_assert_uint_eq(got_extra[0].half[0].packet.ttl, 60);
+	ck_assert_uint_eq(got_extra[1].half[0].packet.ttl, 50);
+	ck_assert_uint_eq(got_extra[1].half[0].packet.ttl_max, 50);
+}
+END_TEST
+
+UNIT(a_flow_that_begins_anew_has_another_number_and_new_totals)
+{
+	begin_with(KEY_FULL, 1, true);
+	add_extra(packet(0, 17, 2, 1), 60, 100);
+	add_extra(packet(70000, 17, 2, 1), 60, 100); /* it was idle */
+	add_extra(packet(70001, 17, 3, 1), 60, 100); /* it takes its place */
+	end();
+	ck_assert_uint_eq(ngot, 3);
+	for (size_t i = 0; i < ngot; i++) {
+		ck_assert_uint_eq(got_extra[i].number, i + 1);
+		ck_assert_uint_eq(got_extra[i].half[0].packets_total, 1);
+		ck_assert_uint_eq(got_extra[i].half[1].packets_total, 0);
+	}
+}
+END_TEST
+
+UNIT(several_caches_number_no_two_flows_alike)
+{
+	bool seen[1 + 3 * 4] = { false };
+
+	for (uint32_t cache = 0; cache < 3; cache++) {
+		begin_with(KEY_FULL, 10, true);
+		flowtrack_free(ft);
+		config.cache = cache;
+		config.caches = 3;
+		ft = flowtrack_new(&config, collect, got);
+		ck_assert_ptr_nonnull(ft);
+		for (uint32_t i = 0; i < 4; i++)
+			add_udp(0, 10 + i, 1);
+		end();
+		for (size_t i = 0; i < ngot; i++) {
+			ck_assert_uint_ge(got_extra[i].number, 1);
+			ck_assert_uint_le(got_extra[i].number, 12);
+			ck_assert(!seen[got_extra[i].number]);
+			seen[got_extra[i].number] = true;
+		}
+	}
+}
+END_TEST
+
+UNIT(packets_without_extra_leave_what_the_cache_knows_itself)
+{
+	begin_with(KEY_FULL, 10, true);
+	add_udp(0, 2, 1);
+	end();
+	ck_assert_uint_eq(got_extra[0].half[0].packets_total, 1);
+	ck_assert_uint_eq(got_extra[0].half[0].packet.ttl, 0);
+	begin(KEY_FULL, 10);
+	add_extra(packet(0, 6, 2, 1), 60, 100);
+	end();
+	ck_assert_ptr_null(got[0].extra);
+}
+END_TEST
+
+UNIT(active_flows_are_listed_without_extra)
+{
+	struct flow_record r;
+	uint32_t cursor = 0;
+
+	begin_with(KEY_FULL, 10, true);
+	add_udp(0, 2, 1);
+	ck_assert_uint_eq(flowtrack_list(ft, &cursor, &r, 1), 1);
+	ck_assert_ptr_null(r.extra);
+	end();
+}
+END_TEST
+
 /* A full cache ------------------------------------------------------------ */
 
 UNIT(full_cache_ends_the_flow_idle_longest)
@@ -838,6 +985,12 @@ UNIT_MAIN("flowtrack", both_directions_share_one_entry_with_own_counts,
     expiry_interval_holds_idle_flows_back, counts_are_exact_past_32_bits,
     record_ends_before_its_counter_would_wrap,
     how_packets_are_cut_into_calls_changes_nothing,
+    each_direction_keeps_its_first_packet_bounds_and_bits,
+    a_flow_that_goes_on_keeps_number_and_totals_and_nothing_else,
+    a_flow_that_begins_anew_has_another_number_and_new_totals,
+    several_caches_number_no_two_flows_alike,
+    packets_without_extra_leave_what_the_cache_knows_itself,
+    active_flows_are_listed_without_extra,
     full_cache_ends_the_flow_idle_longest,
     eviction_is_in_exact_order_of_idleness_in_a_large_cache,
     cache_of_one_flow_works, flood_of_new_flows_is_accounted_in_bounded_memory,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "decode.h"
+#include "extra.h"
 #include "sampler.h"
 #include "unit.h"
 
@@ -155,10 +156,34 @@ UNIT(the_hash_is_a_crc_32_of_the_fields_that_the_manual_names)
 }
 END_TEST
 
+UNIT(packets_that_are_chosen_take_their_extra_along)
+{
+	struct packet_extra extra[BURST] = { 0 };
+	struct packet p[BURST];
+
+	for (size_t m = 0; m < 3; m++) {
+		const struct sampling few = { modes[m], 3 };
+		struct sampler s;
+		size_t left;
+
+		sampler_init(&s, &few, 1);
+		for (uint32_t i = 0; i < BURST; i++) {
+			p[i] = packet(i);
+			extra[i].tcp_sequence = i;
+		}
+		left = sampler_choose(&s, p, extra, BURST);
+		ck_assert_uint_gt(left, 1);
+		for (size_t i = 0; i < left; i++)
+			ck_assert_uint_eq(extra[i].tcp_sequence, p[i].time_ns);
+	}
+}
+END_TEST
+
 UNIT_MAIN("sampler", an_interval_of_one_chooses_all_packets,
     systematic_sampling_takes_the_first_packet_and_every_nth_after_it,
     random_and_hash_sampling_choose_about_one_in_n,
     the_same_seed_gives_the_same_choice_however_bursts_are_cut,
     another_seed_gives_another_random_choice,
     every_probe_on_the_way_chooses_the_same_packets_by_hash,
-    the_hash_is_a_crc_32_of_the_fields_that_the_manual_names)
+    the_hash_is_a_crc_32_of_the_fields_that_the_manual_names,
+    packets_that_are_chosen_take_their_extra_along)
