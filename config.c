@@ -178,17 +178,20 @@ static const struct option_row rows[] = {
 	    .min = 1, .max = UINT32_MAX },
 
 	{ GROUP_EXPORT, 'n', "collector", "HOST:PORT[,...]",
-	    "send there; [IPV6]:PORT, udp://; repeatable",
+	    "send there; [IPV6]:PORT, a URL; repeatable",
 	    .set = set_collector },
 	{ GROUP_EXPORT, 'v', "export-version", "VERSION",
 	    "1, 5, 9, 10 or ipfix (" STR(VERSION_DEFAULT) ")",
 	    .set = set_endpoint },
 	{ GROUP_EXPORT, 'P', "transport", "PROTOCOL",
-	    "udp; tcp and sctp not yet", .set = set_transport },
+	    "of HOST:PORT: udp, tcp, sctp, tls, dtls (udp)",
+	    .set = set_transport },
 	{ GROUP_EXPORT, 'e', "source-address", "ADDRESS",
-	    "send from this address", .set = set_later },
+	    "send from this address", .set = set_endpoint },
 	{ GROUP_EXPORT, 'S', "bind-device", "NAME",
-	    "send through this interface", .set = set_later },
+	    "send through this interface", .set = set_endpoint },
+	{ GROUP_EXPORT, 0, "dscp", "N",
+	    "DiffServ code point, 0 to 63 (0)", .set = set_endpoint },
 	{ GROUP_EXPORT, 'L', "hop-limit", "N",
 	    "of datagrams, 1 to 255; 0 = the system's (0)",
 	    .set = set_endpoint },
@@ -208,6 +211,25 @@ static const struct option_row rows[] = {
 	    "send templates again ("
 	    STR(TEMPLATE_SECONDS_DEFAULT) "," STR(TEMPLATE_MESSAGES_DEFAULT)
 	    ")", .set = set_endpoint },
+	{ GROUP_EXPORT, 0, "queue", "OCTETS[k|M]",
+	    "wait for a collector, at most (" STR(QUEUE_DEFAULT_MIB) "M)",
+	    .set = set_endpoint },
+	{ GROUP_EXPORT, 0, "lookup", "TIME",
+	    "look names up again (" STR(LOOKUP_DEFAULT_S) ")",
+	    .set = set_endpoint },
+	{ GROUP_EXPORT, 0, "reconnect", "TIME",
+	    "between two sessions, at least (" STR(RECONNECT_DEFAULT_S) ")",
+	    .set = set_endpoint },
+	{ GROUP_EXPORT, 0, "tls-ca", "FILE",
+	    "CA certificates to trust; else the system's",
+	    .set = set_endpoint },
+	{ GROUP_EXPORT, 0, "tls-cert", "FILE",
+	    "certificate to show, with its chain", .set = set_endpoint },
+	{ GROUP_EXPORT, 0, "tls-key", "FILE",
+	    "its private key", .set = set_endpoint },
+	{ GROUP_EXPORT, 0, "tls-name", "NAME",
+	    "in the collector's certificate; else HOST",
+	    .set = set_endpoint },
 	{ GROUP_EXPORT, 0, "options", "LIST",
 	    "sampling,interfaces,statistics,exporter; none",
 	    .set = set_endpoint },
@@ -986,6 +1008,21 @@ check_version(struct parse *p, const struct collector_config *to)
 	return check_fields(p, to);
 }
 
+/* What its kind, and this build, ask for. */
+static enum config_result
+check_kind(struct parse *p, const struct collector_config *to)
+{
+	const char *why = transport_unsupported(to->kind);
+
+	if (why != NULL)
+		return refuse(
+		    p, "-n %s://: %s", endpoint_scheme(to->kind), why);
+	if ((to->tls_cert == NULL) != (to->tls_key == NULL))
+		return refuse(p, "%s: give --tls-cert and --tls-key together",
+		    to->tls_cert == NULL ? "--tls-key" : "--tls-cert");
+	return CONFIG_RUN;
+}
+
 /* Settle what a collector's export version implies. */
 static enum config_result
 settle_collector(struct parse *p, struct collector_config *to)
@@ -995,7 +1032,8 @@ settle_collector(struct parse *p, struct collector_config *to)
 	/* Not all collectors count options data in the IPFIX sequence. */
 	if (to->options == EXPORT_BY_VERSION)
 		to->options = to->version == 9 ? EXPORT_ALL : 0;
-	return check_version(p, to);
+	return check_kind(p, to) != CONFIG_RUN ? CONFIG_BAD
+					       : check_version(p, to);
 }
 
 static enum config_result

@@ -25,7 +25,7 @@
 #define MIB 1048576U
 #define QUEUE_MIN 65536U
 #define QUEUE_MAX (UINT64_C(1024) * MIB)
-#define RECONNECT_MIN_MS 1000U
+#define AGAIN_MIN_MS 1000U
 #define DSCP_MAX 63
 
 const struct collector_config endpoint_defaults = {
@@ -36,6 +36,7 @@ const struct collector_config endpoint_defaults = {
 	.template_seconds = TEMPLATE_SECONDS_DEFAULT,
 	.template_messages = TEMPLATE_MESSAGES_DEFAULT,
 	.queue_octets = QUEUE_DEFAULT_MIB * MIB,
+	.lookup_ms = LOOKUP_DEFAULT_S * 1000,
 	.reconnect_ms = RECONNECT_DEFAULT_S * 1000,
 };
 
@@ -52,10 +53,10 @@ struct scheme {
 
 static const struct scheme schemes[COLLECTOR_KINDS] = {
 	[COLLECTOR_UDP] = { "udp", PORT_CLEAR, false },
-	[COLLECTOR_TCP] = { "tcp", PORT_CLEAR, true },
-	[COLLECTOR_SCTP] = { "sctp", PORT_CLEAR, true },
-	[COLLECTOR_TLS] = { "tls", PORT_TLS, true },
-	[COLLECTOR_DTLS] = { "dtls", PORT_TLS, true },
+	[COLLECTOR_TCP] = { "tcp", PORT_CLEAR, false },
+	[COLLECTOR_SCTP] = { "sctp", PORT_CLEAR, false },
+	[COLLECTOR_TLS] = { "tls", PORT_TLS, false },
+	[COLLECTOR_DTLS] = { "dtls", PORT_TLS, false },
 	[COLLECTOR_FILE] = { "file", NULL, true },
 	[COLLECTOR_JSON] = { "json", NULL, true },
 	[COLLECTOR_CSV] = { "csv", NULL, true },
@@ -235,8 +236,10 @@ static const struct key keys[] = {
 	{ "dscp", NULL, HOST_KINDS, set_number, AT(dscp), .max = DSCP_MAX },
 	{ "queue", NULL, HOST_KINDS, set_octets,
 	    AT(queue_octets), .min = QUEUE_MIN, .max = QUEUE_MAX },
+	{ "lookup", NULL, HOST_KINDS, set_time,
+	    AT(lookup_ms), .min = AGAIN_MIN_MS },
 	{ "reconnect", NULL, SESSION_KINDS, set_time,
-	    AT(reconnect_ms), .min = RECONNECT_MIN_MS },
+	    AT(reconnect_ms), .min = AGAIN_MIN_MS },
 	{ "tls-ca", "ca", TLS_KINDS, set_text, AT(tls_ca) },
 	{ "tls-cert", "cert", TLS_KINDS, set_text, AT(tls_cert) },
 	{ "tls-key", "key", TLS_KINDS, set_text, AT(tls_key) },
@@ -555,6 +558,12 @@ endpoint_parse(struct collector_config *to, const char *item, size_t len,
 		return 0;
 	endpoint_free(to);
 	return -1;
+}
+
+bool
+endpoint_is_lossy(enum collector_kind kind)
+{
+	return (BIT(kind) & LOSSY_KINDS) != 0;
 }
 
 void

@@ -60,6 +60,7 @@ struct collector_config {
 	uint32_t hop_limit;    /* 1 to 255; 0 = the system's */
 	uint32_t dscp;         /* 0 to 63 */
 	uint32_t queue_octets; /* of messages that wait */
+	uint32_t lookup_ms;    /* a name is looked up again after */
 	uint32_t reconnect_ms; /* least time between two sessions */
 	const char *source;    /* numeric address to send from */
 	const char *device;    /* interface to send through */
@@ -77,6 +78,7 @@ struct collector_config {
 #define TEMPLATE_MESSAGES_DEFAULT 4096
 #define QUEUE_DEFAULT_MIB 1
 #define RECONNECT_DEFAULT_S 60
+#define LOOKUP_DEFAULT_S 300
 
 extern const struct collector_config endpoint_defaults;
 
@@ -104,6 +106,9 @@ int endpoint_parse(struct collector_config *to, const char *item, size_t len,
 
 /* Free what *to owns. */
 void endpoint_free(struct collector_config *to);
+
+/* Whether messages to a kind can be lost on the way: datagrams. */
+bool endpoint_is_lossy(enum collector_kind);
 
 /* The scheme of a kind, e.g. "udp". */
 const char *endpoint_scheme(enum collector_kind);

@@ -239,6 +239,13 @@ header_time(struct collector *c, uint64_t at_ns)
 	return at_ns;
 }
 
+/* Only datagrams can come too fast. */
+static bool
+is_paced(const struct exporter *e, const struct collector *c)
+{
+	return e->config.rate != 0 && endpoint_is_lossy(c->config.kind);
+}
+
 /* Close the message and hand it over; at_ns is when it leaves. */
 static void
 send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
@@ -258,13 +265,16 @@ send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 	c->stats.templates += m->templates;
 	if (m->flows != 0)
 		c->messages_since_templates++;
-	if (e->config.rate != 0)
+	if (is_paced(e, c))
 		c->pace -= 1;
 	if (transport_send(c->transport, m->w.base, wb_len(&m->w), &cargo) ==
 	    0) {
 		c->messages++;
 		c->octets += wb_len(&m->w);
 		c->records += m->flows;
+	} else if (m->templates > 0 &&
+		   transport_state(c->transport) == TRANSPORT_UP) {
+		c->templates_due = true; /* it has not got them */
 	}
 	begin_message(c);
 }
@@ -363,12 +373,9 @@ put_options(struct exporter *e, struct collector *c, unsigned switches)
 	}
 }
 
-/*
- * Append all templates and then what options data there is, in as many
- * messages as that takes.
- */
+/* What is refreshed now and then is going to be sent. */
 static void
-put_templates(struct exporter *e, struct collector *c)
+note_refresh(const struct exporter *e, struct collector *c)
 {
 	if (c->templates_due)
 		c->refreshes = 0;
@@ -377,6 +384,16 @@ put_templates(struct exporter *e, struct collector *c)
 	c->templates_due = false;
 	c->templates_ns = e->now_ns;
 	c->messages_since_templates = 0;
+}
+
+/*
+ * Append all templates and then what options data there is, in as many
+ * messages as that takes.
+ */
+static void
+put_templates(struct exporter *e, struct collector *c)
+{
+	note_refresh(e, c);
 	for (unsigned i = 0; i < c->ntemplates; i++)
 		put_template(e, c, &c->template[i]);
 	for (unsigned kind = 0; kind < OPTION_KINDS; kind++)
@@ -397,7 +414,7 @@ lesser(uint32_t a, uint32_t b)
  * follows cannot be read without.
  */
 static bool
-templates_are_due(const struct exporter *e, const struct collector *c)
+refresh_is_due(const struct exporter *e, const struct collector *c)
 {
 	uint64_t age_ns = e->now_ns > c->templates_ns
 			      ? e->now_ns - c->templates_ns
@@ -410,9 +427,17 @@ templates_are_due(const struct exporter *e, const struct collector *c)
 	/* They also find out whether one that refused is back. */
 	if (transport_refused(c->transport))
 		seconds = lesser(seconds, PROBE_SECONDS);
+	return age_ns >= seconds * NS_PER_S ||
+	       c->messages_since_templates >= messages;
+}
+
+/* RFC 7011 s8: where nothing is lost, once in a session is enough. */
+static bool
+templates_are_due(const struct exporter *e, const struct collector *c)
+{
 	return c->dialect->has_sets &&
-	       (c->templates_due || age_ns >= seconds * NS_PER_S ||
-		   c->messages_since_templates >= messages);
+	       (c->templates_due ||
+		   (endpoint_is_lossy(c->config.kind) && refresh_is_due(e, c)));
 }
 
 /*
@@ -624,19 +649,47 @@ exporter_send_templates(struct exporter *e)
 	}
 }
 
-/* The next message to a collector that came up, or back, is a new start. */
+/* A session begins with templates: what was gathered before is lost. */
+static void
+drop_message(struct collector *c)
+{
+	struct message *m = &c->message;
+	struct cargo cargo = { m->flows, m->packets, m->octets };
+
+	if (!message_empty(m))
+		transport_drop(c->transport, wb_len(&m->w), &cargo);
+	begin_message(c);
+}
+
+/*
+ * The next message to a collector that came up, or back, is a new start, and
+ * in a new session (RFC 7011 s10.4.3) the first of its sequence.
+ */
 static void
 tick_collector(struct exporter *e, struct collector *c, uint64_t mono_ns)
 {
 	note_not_sent(e, c);
-	if (transport_tick(c->transport, mono_ns)) {
+	switch (transport_tick(c->transport, mono_ns)) {
+	case TRANSPORT_NO_NEWS:
+		break;
+	case TRANSPORT_BACK:
 		send_message(e, c, e->now_ns);
 		c->templates_due = c->dialect->has_sets;
+		break;
+	case TRANSPORT_SESSION:
+		drop_message(c);
+		c->sequence = 0;
+		c->templates_due = c->dialect->has_sets;
+		break;
 	}
 	if (e->config.replay || transport_state(c->transport) != TRANSPORT_UP)
 		return;
 	if (message_empty(&c->message) && templates_are_due(e, c)) {
 		put_templates(e, c);
+		send_message(e, c, e->now_ns);
+	} else if (c->options != 0 && refresh_is_due(e, c)) {
+		note_refresh(e, c); /* a session's templates hold */
+		put_options(e, c, EXPORT_STATISTICS);
 		send_message(e, c, e->now_ns);
 	}
 }
@@ -739,17 +792,14 @@ exporter_ready(struct exporter *e, uint64_t mono_ns)
 
 		if (e->config.mode == EXPORT_FAILOVER && i != e->chosen)
 			continue;
+		/* Live, a session that stalls holds up nobody else. */
+		if (!e->config.replay && !endpoint_is_lossy(c->config.kind))
+			continue;
 		if (!transport_ready(c->transport) ||
-		    (e->config.rate != 0 && c->pace < 1))
+		    (is_paced(e, c) && c->pace < 1))
 			return false;
 	}
 	return true;
-}
-
-void
-exporter_set_rate(struct exporter *e, uint32_t rate)
-{
-	e->config.rate = rate;
 }
 
 bool
@@ -765,9 +815,16 @@ bool
 exporter_pending(const struct exporter *e)
 {
 	for (size_t i = 0; i < e->ncollectors; i++)
-		if (transport_poll_fd(e->collector[i]->transport) != -1)
+		if (transport_pending(e->collector[i]->transport))
 			return true;
 	return false;
+}
+
+void
+exporter_end(struct exporter *e)
+{
+	for (size_t i = 0; i < e->ncollectors; i++)
+		transport_end(e->collector[i]->transport);
 }
 
 struct transport *

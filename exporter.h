@@ -114,14 +114,14 @@ void exporter_flush(struct exporter *);
 /* Send templates to all collectors now. */
 void exporter_send_templates(struct exporter *);
 
-/* Change the pace; 0 = no cap. */
-void exporter_set_rate(struct exporter *, uint32_t rate);
-
 /* Whether every name was looked up once, with whatever outcome. */
 bool exporter_settled(const struct exporter *);
 
-/* Whether datagrams wait in a queue. */
+/* Whether messages wait in a queue that can still be sent. */
 bool exporter_pending(const struct exporter *);
+
+/* End all sessions in good order; what still waits is lost, and counted. */
+void exporter_end(struct exporter *);
 
 /* The transport and the counters of collector i < exporter_collectors(). */
 struct transport *exporter_transport(const struct exporter *, size_t i);

@@ -28,6 +28,7 @@ struct probe {
 	struct control *control;   /* NULL without a socket */
 	uint64_t started_ns;       /* monotonic */
 	bool stopping;             /* export what there is, then leave */
+	bool hurried;              /* ... and wait for no collector */
 	bool abandon;              /* leave without exporting */
 
 	/* For the statistics that are exported. */

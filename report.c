@@ -21,7 +21,7 @@
 
 #define NAME_LEN 320        /* above a collector's host and port */
 #define VALUE_LEN 24        /* above 2^64 in decimal */
-#define WORDS_MAX 2         /* columns of words in one table */
+#define WORDS_MAX 3         /* columns of words in one table */
 #define COLUMNS_MAX 32      /* counters in one table */
 #define PROTOCOLS_SHOWN 10U /* in text; JSON has all */
 
@@ -166,12 +166,18 @@ static const struct counter collector_columns[] = {
 	    AT(item, collector.waiting.packets), false },
 	{ "waiting-octets", "waitingOctets",
 	    AT(item, collector.waiting.octets), false },
+	{ "queue", "queuedOctets",
+	    AT(item, collector.transport.queued_octets), false },
+	{ "reconnects", NULL,
+	    AT(item, collector.transport.reconnects), false },
 	{ "refused", NULL,
 	    AT(item, collector.transport.refused), false },
 	{ "errors", NULL,
 	    AT(item, collector.transport.errors), false },
 	{ "dropped", "droppedMessages",
 	    AT(item, collector.transport.dropped), false },
+	{ "dropped-octets", "droppedOctets",
+	    AT(item, collector.transport.dropped_octets), false },
 	{ "lost", "notSentFlowTotalCount",
 	    AT(item, collector.transport.lost.records), false },
 	{ "lost-packets", "notSentPacketTotalCount",
@@ -688,8 +694,10 @@ get_collector(struct item *item, size_t i, const void *from)
 {
 	static const char *const state[] = {
 		[TRANSPORT_RESOLVING] = "resolving",
+		[TRANSPORT_CONNECTING] = "connecting",
 		[TRANSPORT_UP] = "up",
 		[TRANSPORT_FAILED] = "failed",
+		[TRANSPORT_CLOSED] = "closed",
 	};
 	const struct exporter *exporter = from;
 	const struct transport *t = exporter_transport(exporter, i);
@@ -698,6 +706,7 @@ get_collector(struct item *item, size_t i, const void *from)
 	item->name = transport_name(t);
 	item->word[0] = state[transport_state(t)];
 	item->word[1] = exporter_format(exporter, i);
+	item->word[2] = transport_kind(t);
 	exporter_stats(exporter, i, &item->collector);
 }
 
@@ -706,7 +715,7 @@ static void
 put_collectors(struct sheet *s, const struct exporter *exporter)
 {
 	static const struct listing listing = { "collector", "collectors",
-		{ "state", "format" }, ROWS(collector_columns), get_collector };
+		{ "state", "format", "transport" }, ROWS(collector_columns), get_collector };
 	size_t n = exporter == NULL ? 0 : exporter_collectors(exporter);
 
 	put_list(s, &listing, n, exporter);

@@ -17,6 +17,7 @@
 
 struct resolver {
 	char *host, *port;
+	int socktype;
 	pthread_mutex_t lock; /* over what stands below */
 	bool answered, abandoned;
 	const struct wake *wake;
@@ -38,7 +39,7 @@ look_up(void *arg)
 {
 	struct resolver *r = arg;
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_DGRAM };
+		.ai_socktype = r->socktype };
 	struct addrinfo *result = NULL;
 	int error = getaddrinfo(r->host, r->port, &hints, &result);
 	bool abandoned;
@@ -79,7 +80,8 @@ start_thread(struct resolver *r)
 }
 
 struct resolver *
-resolver_start(const char *host, const char *port, const struct wake *wake)
+resolver_start(
+    const char *host, const char *port, int socktype, const struct wake *wake)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
 	int error = ENOMEM;
@@ -88,6 +90,7 @@ resolver_start(const char *host, const char *port, const struct wake *wake)
 		return NULL;
 	pthread_mutex_init(&r->lock, NULL);
 	r->wake = wake;
+	r->socktype = socktype;
 	r->host = strdup(host);
 	r->port = strdup(port);
 	if (r->host != NULL && r->port != NULL)

@@ -15,11 +15,11 @@ struct wake;     /* wake.h */
 struct resolver;
 
 /*
- * Start looking up a host and port for datagrams; `wake` is rung when there
- * is an answer.  Returns NULL with errno.
+ * Start looking up a host and port for sockets of a type (SOCK_DGRAM ...);
+ * `wake` is rung when there is an answer.  Returns NULL with errno.
  */
 struct resolver *resolver_start(
-    const char *host, const char *port, const struct wake *wake);
+    const char *host, const char *port, int socktype, const struct wake *wake);
 
 /*
  * Whether the answer is there.  If so *result is the list of addresses, to be

@@ -33,9 +33,10 @@
 #define TURN_MS 200               /* the loop looks around so often */
 #define FETCH_MAX 4096            /* records exported in one turn */
 #define SETTLE_NS (30 * NS_PER_S) /* a replay waits so long for names */
-#define HURRY_NS (3 * NS_PER_S)   /* after a stop the pace is lifted */
-#define PENDING_NS (1 * NS_PER_S) /* the last datagrams wait so long */
-#define COUNT_NS (5 * NS_PER_S)   /* how old exported statistics may be */
+#define HURRY_NS (3 * NS_PER_S)   /* after a stop nothing is waited for */
+#define PENDING_NS (1 * NS_PER_S) /* the last messages wait so long */
+#define REPLAY_PENDING_NS (60 * NS_PER_S) /* ... in a replay */
+#define COUNT_NS (5 * NS_PER_S) /* how old exported statistics may be */
 #define PROGRESS_NS (NS_PER_S / 4)
 #define PROGRESS_WIDTH 40
 
@@ -97,6 +98,18 @@ clock_ns(clockid_t id)
 /* Starting --------------------------------------------------------------- */
 
 static int
+open_collector(struct exporter *e, const struct collector_config *config)
+{
+	char reason[REASON_LEN];
+
+	if (transport_check(config, reason) == 0)
+		return exporter_add_collector(e, config);
+	log_error("collector %s: %s", config->address.host, reason);
+	errno = 0; /* all is said */
+	return -1;
+}
+
+static int
 open_exporter(struct probe *p)
 {
 	struct config *cfg = &p->config;
@@ -113,8 +126,7 @@ open_exporter(struct probe *p)
 	if (p->exporter == NULL)
 		return -1;
 	for (size_t i = 0; i < cfg->ncollectors; i++)
-		if (exporter_add_collector(p->exporter, &cfg->collector[i]) ==
-		    -1)
+		if (open_collector(p->exporter, &cfg->collector[i]) == -1)
 			return -1;
 	return 0;
 }
@@ -276,7 +288,8 @@ open_pidfile(const struct config *cfg)
 static bool
 may_export(const struct probe *p, bool full, uint64_t mono_ns)
 {
-	if (p->exporter == NULL || exporter_ready(p->exporter, mono_ns))
+	if (p->exporter == NULL || p->hurried ||
+	    exporter_ready(p->exporter, mono_ns))
 		return true;
 	/* Live, the default pace gives way before records are lost. */
 	return !p->config.replay && !p->config.rate_given && full;
@@ -469,10 +482,12 @@ sleep_until(struct probe *p, struct pollfd pfd[POLL_MAX], int timeout_ms)
 	n += ncontrol;
 	for (size_t i = 0;
 	     p->exporter != NULL && i < exporter_collectors(p->exporter); i++) {
-		int fd = transport_poll_fd(exporter_transport(p->exporter, i));
+		short events;
+		int fd = transport_poll_fd(
+		    exporter_transport(p->exporter, i), &events);
 
 		if (fd != -1)
-			pfd[n++] = (struct pollfd){ fd, POLLOUT, 0 };
+			pfd[n++] = (struct pollfd){ fd, events, 0 };
 	}
 	if (poll(pfd, (nfds_t)n, timeout_ms) <= 0)
 		for (size_t i = 0; i < n; i++)
@@ -517,7 +532,7 @@ clear_progress(uint64_t drawn_ns, uint64_t started_ns)
 		fprintf(stderr, "\r%*s\r", PROGRESS_WIDTH + 8, "");
 }
 
-/* Begin to stop, once; lift the pace if it would take too long. */
+/* Begin to stop, once; wait for no collector if it takes too long. */
 static void
 hurry(struct probe *p, uint64_t mono_ns, uint64_t *stopping_ns)
 {
@@ -527,8 +542,8 @@ hurry(struct probe *p, uint64_t mono_ns, uint64_t *stopping_ns)
 		*stopping_ns = mono_ns;
 		meters_stop(p->meters, p->abandon);
 	}
-	if (p->exporter != NULL && mono_ns - *stopping_ns > HURRY_NS)
-		exporter_set_rate(p->exporter, 0);
+	if (mono_ns - *stopping_ns > HURRY_NS)
+		p->hurried = true;
 }
 
 /* Run until the meters have ended and all its records are out. */
@@ -593,7 +608,8 @@ static int
 finish_export(struct probe *p)
 {
 	uint64_t mono_ns = clock_ns(CLOCK_MONOTONIC);
-	uint64_t end_ns = mono_ns + PENDING_NS;
+	uint64_t end_ns =
+	    mono_ns + (p->config.replay ? REPLAY_PENDING_NS : PENDING_NS);
 	struct collector_stats stats;
 	struct pollfd pfd[POLL_MAX];
 	int result = EXIT_SUCCESS;
@@ -606,6 +622,7 @@ finish_export(struct probe *p)
 		mono_ns = clock_ns(CLOCK_MONOTONIC);
 		exporter_tick(p->exporter, mono_ns);
 	}
+	exporter_end(p->exporter);
 	for (size_t i = 0; i < exporter_collectors(p->exporter); i++) {
 		exporter_stats(p->exporter, i, &stats);
 		if (stats.transport.lost.records == 0)
@@ -674,8 +691,10 @@ start(struct probe *p)
 	if (open_meters(p) == -1 || open_pidfile(&p->config) == -1 ||
 	    open_control(p) == -1)
 		return -1;
+	errno = 0;
 	if (open_exporter(p) == -1) {
-		log_error("%s", strerror(errno));
+		if (errno != 0)
+			log_error("%s", strerror(errno));
 		return -1;
 	}
 	/* The first messages shall have it all. */

@@ -1,67 +1,156 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * transport.c - one collector's address and UDP socket; see transport.h.
+ * transport.c - what all kinds of transport share: addresses, attempts,
+ * sessions, the queue, counters; see transport.h.
  *
  * Refuses to block, to log the same trouble twice, and to know what is inside
- * a datagram.
+ * a message or how a kind carries it.
  */
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <net/if.h>
 #include <netinet/in.h>
 
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "endpoint.h"
 #include "log.h"
 #include "record.h"
 #include "resolver.h"
-#include "transport.h"
+#include "transport_internal.h"
 
-#define QUEUE_LEN 32    /* datagrams handed over together, at most */
-#define REFUSALS_MAX 64 /* in one flush, before a datagram is given up */
 #define RETRY_MIN_NS (1 * NS_PER_S)
 #define RETRY_MAX_NS (30 * NS_PER_S)
-#define QUIET_NS (2 * NS_PER_S) /* without a refusal: it is back */
+#define CONNECT_NS (10 * NS_PER_S)  /* one address may take so long */
+#define STALL_NS (120 * NS_PER_S)   /* nothing leaves: the session is over */
+#define TROUBLED_NS (10 * NS_PER_S) /* look up again at most so often */
+#define JITTER_PERCENT 20
 
-struct waiting {
-	size_t len;
-	struct cargo cargo;
-	uint8_t *data; /* mtu octets */
+static const struct carrier *const carriers[COLLECTOR_KINDS] = {
+	[COLLECTOR_UDP] = &carrier_udp,
+	[COLLECTOR_TCP] = &carrier_tcp,
+	[COLLECTOR_SCTP] = &carrier_sctp,
+	[COLLECTOR_TLS] = &carrier_tls,
+	[COLLECTOR_DTLS] = &carrier_dtls,
 };
 
-struct transport {
-	const struct collector_config *config;
-	const struct wake *wake;
-	char name[sizeof(struct collector_address) + 4];
-	enum transport_state state;
-	int fd;
-	struct resolver *resolver;
-	bool settled;    /* the first look-up has an outcome */
-	bool complained; /* about not being reachable */
-	bool refused;    /* ICMP unreachable came, and nothing better since */
-	uint64_t refused_ns; /* when it was last seen by transport_tick */
-	uint64_t refusals_seen, datagrams_seen; /* ... and until then */
-	uint64_t retry_ns, retry_after_ns;
-	struct waiting queue[QUEUE_LEN];
-	size_t queue_first, queue_len;
-	uint8_t *queue_memory;
-	struct transport_stats stats;
-};
-
-/* Say once why the collector cannot be reached. */
-static void
-complain(struct transport *t, const char *why)
+const char *
+transport_unsupported(enum collector_kind kind)
 {
-	t->state = TRANSPORT_FAILED;
-	if (!t->complained)
-		log_warn("collector %s: %s; will keep trying", t->name, why);
-	t->complained = true;
+	return carriers[kind]->unsupported;
+}
+
+int
+transport_check(const struct collector_config *config, char reason[REASON_LEN])
+{
+	const struct carrier *carrier = carriers[config->kind];
+
+	return carrier->check == NULL ? 0 : carrier->check(config, reason);
+}
+
+/* What the carriers call ----------------------------------------------------
+ */
+
+void
+transport_why(struct transport *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(t->why, sizeof(t->why), fmt, ap);
+	va_end(ap);
+}
+
+bool
+transport_would_block(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+}
+
+int
+transport_socket_error(const struct transport *t)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+		return errno;
+	return error;
+}
+
+static void
+add_cargo(struct cargo *sum, const struct cargo *c)
+{
+	sum->records += c->records;
+	sum->packets += c->packets;
+	sum->octets += c->octets;
+}
+
+/* The front of the queue is dealt with. */
+static void
+take_front(struct transport *t)
+{
+	const struct queued *m = queue_peek(t->queue, 0);
+
+	t->stats.queued.records -= m->cargo.records;
+	t->stats.queued.packets -= m->cargo.packets;
+	t->stats.queued.octets -= m->cargo.octets;
+	t->stats.queued_octets -= m->len;
+	queue_take(t->queue);
+	t->written = 0;
+}
+
+void
+transport_sent(struct transport *t)
+{
+	const struct queued *m = queue_peek(t->queue, 0);
+
+	t->stats.datagrams++;
+	t->stats.octets += m->len;
+	add_cargo(&t->stats.sent, &m->cargo);
+	take_front(t);
+}
+
+void
+transport_drop(struct transport *t, size_t len, const struct cargo *cargo)
+{
+	t->stats.dropped++;
+	t->stats.dropped_octets += len;
+	add_cargo(&t->stats.lost, cargo);
+}
+
+static void
+lose_front(struct transport *t)
+{
+	const struct queued *m = queue_peek(t->queue, 0);
+
+	transport_drop(t, m->len, &m->cargo);
+	take_front(t);
+}
+
+void
+transport_failed(struct transport *t, int error)
+{
+	lose_front(t);
+	if (t->stats.errors++ == 0)
+		log_warn("collector %s: sending failed: %s; sending on",
+		    t->name, strerror(error));
+}
+
+/* Sockets --------------------------------------------------------------------
+ */
+
+static int
+set_int(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value));
 }
 
 static int
@@ -69,104 +158,542 @@ set_hop_limit(int fd, int family, int hops)
 {
 	unsigned char hops8 = (unsigned char)hops;
 
-	if (hops == 0)
-		return 0;
 	if (family == AF_INET6)
-		return setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops,
-			   sizeof(hops)) |
-		       setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops,
-			   sizeof(hops));
-	return setsockopt(fd, IPPROTO_IP, IP_TTL, &hops, sizeof(hops)) |
+		return set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, hops) |
+		       set_int(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops);
+	return set_int(fd, IPPROTO_IP, IP_TTL, hops) |
 	       setsockopt(
 		   fd, IPPROTO_IP, IP_MULTICAST_TTL, &hops8, sizeof(hops8));
 }
 
-/* A connected socket to one address, or -1 with errno. */
 static int
-connect_to(const struct transport *t, const struct addrinfo *ai)
+set_dscp(int fd, int family, int dscp)
 {
-	int error, fd = socket(ai->ai_family,
-		       SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int octet = dscp << 2; /* RFC 2474 s3 */
 
-	if (fd == -1)
+	return family == AF_INET6
+		   ? set_int(fd, IPPROTO_IPV6, IPV6_TCLASS, octet)
+		   : set_int(fd, IPPROTO_IP, IP_TOS, octet);
+}
+
+static int
+set_device(int fd, const char *device)
+{
+#ifdef SO_BINDTODEVICE
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
+	    (socklen_t)strlen(device) + 1);
+#else
+	(void)fd;
+	(void)device;
+	errno = ENOTSUP;
+	return -1;
+#endif
+}
+
+static int
+bind_source(int fd, int family, const char *source)
+{
+	const struct addrinfo hints = { .ai_family = family,
+		.ai_socktype = SOCK_DGRAM,
+		.ai_flags = AI_NUMERICHOST };
+	struct addrinfo *ai;
+	int result;
+
+	if (getaddrinfo(source, "0", &hints, &ai) != 0) {
+		errno = EAFNOSUPPORT; /* it is of the other family */
 		return -1;
-	if (set_hop_limit(fd, ai->ai_family, (int)t->config->hop_limit) == 0 &&
-	    connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
-		return fd;
-	error = errno;
-	close(fd);
-	errno = error;
+	}
+	result = bind(fd, ai->ai_addr, ai->ai_addrlen);
+	freeaddrinfo(ai);
+	return result;
+}
+
+/*
+ * Set what the collector's settings ask of a socket.  Returns what could not
+ * be set, with errno; NULL if all was.
+ */
+static const char *
+prepare_socket(int fd, int family, const struct collector_config *c)
+{
+	if (c->hop_limit != 0 &&
+	    set_hop_limit(fd, family, (int)c->hop_limit) != 0)
+		return "hop limit";
+	if (c->dscp != 0 && set_dscp(fd, family, (int)c->dscp) != 0)
+		return "DSCP";
+	if (c->device != NULL && set_device(fd, c->device) != 0)
+		return c->device;
+	if (c->source != NULL && bind_source(fd, family, c->source) != 0)
+		return c->source;
+	return NULL;
+}
+
+/* Open a socket that connects to one address.  0, or -1 and why is told. */
+static int
+open_socket(struct transport *t, const struct addrinfo *ai)
+{
+	const char *what = NULL;
+
+	t->fd = socket(ai->ai_family,
+	    t->carrier->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    t->carrier->protocol);
+	if (t->fd == -1 && errno == EPROTONOSUPPORT)
+		what = "not supported by this system's kernel";
+	if (t->fd != -1) {
+		what = prepare_socket(t->fd, ai->ai_family, t->config);
+		if (what == NULL &&
+		    (connect(t->fd, ai->ai_addr, ai->ai_addrlen) == 0 ||
+			errno == EINPROGRESS))
+			return 0;
+	}
+	transport_why(t, "%s%s%s", what == NULL ? "" : what,
+	    what == NULL ? "" : ": ", strerror(errno));
 	return -1;
 }
 
-/* Use the first address that a socket can be made for; frees the list. */
-static bool
-use_addresses(struct transport *t, struct addrinfo *list)
+static void
+close_connection(struct transport *t, bool orderly)
 {
-	int error = 0;
+	if (t->fd == -1)
+		return;
+	if (t->carrier->close != NULL)
+		t->carrier->close(t, orderly);
+	close(t->fd);
+	t->fd = -1;
+	t->written = 0;
+	t->blocked = false;
+}
 
-	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
-		t->fd = connect_to(t, ai);
-		if (t->fd != -1)
-			break;
-		error = errno;
+/* Attempts and sessions ------------------------------------------------------
+ */
+
+static uint64_t
+jittered(uint64_t ns)
+{
+	uint64_t percent = 100 + arc4random_uniform(JITTER_PERCENT + 1);
+
+	return ns / 100 * percent;
+}
+
+/*
+ * RFC 7011 s10.4: one that was connected is not tried again more than once a
+ * minute, or whatever is configured, but an attempt long ago does not count.
+ * One that has never been up is tried sooner.
+ */
+static void
+schedule_retry(struct transport *t)
+{
+	uint64_t again_ns = t->config->reconnect_ms * NS_PER_MS;
+
+	t->phase = PHASE_IDLE;
+	if (t->was_up && t->carrier->session) {
+		t->retry_ns = t->now_ns + jittered(RETRY_MIN_NS);
+		if (t->retry_ns < t->attempt_ns + again_ns)
+			t->retry_ns = t->attempt_ns + jittered(again_ns);
+		return;
 	}
-	freeaddrinfo(list);
-	if (t->fd == -1) {
-		complain(t, strerror(error));
-		return false;
-	}
-	if (t->complained)
+	t->retry_after_ns =
+	    t->retry_after_ns == 0 ? RETRY_MIN_NS : 2 * t->retry_after_ns;
+	if (t->retry_after_ns > RETRY_MAX_NS)
+		t->retry_after_ns = RETRY_MAX_NS;
+	t->retry_ns = t->now_ns + jittered(t->retry_after_ns);
+}
+
+/* The attempt failed, for t->why: say so once. */
+static void
+give_up(struct transport *t)
+{
+	t->settled = true;
+	if (!t->complained)
+		log_warn("collector %s: %s; will keep trying", t->name, t->why);
+	t->complained = true;
+	schedule_retry(t);
+}
+
+/* A session began, or datagrams can be sent. */
+static void
+come_up(struct transport *t)
+{
+	if (t->complained && !t->carrier->session)
 		log_note("collector %s: can be reached now", t->name);
+	if (t->carrier->session)
+		log_note("collector %s: connected%s%s", t->name,
+		    t->why[0] == '\0' ? "" : ", ", t->why);
+	if (t->was_up && t->carrier->session)
+		t->stats.reconnects++;
 	t->complained = false;
+	t->settled = t->was_up = true;
 	t->retry_after_ns = 0;
-	t->state = TRANSPORT_UP;
+	t->progress_ns = t->now_ns;
+	t->phase = PHASE_UP;
+	t->event = TRANSPORT_SESSION;
+}
+
+/* Try the addresses from t->at on, until one connects or is going to. */
+static void
+connect_on(struct transport *t)
+{
+	for (; t->at != NULL; t->at = t->at->ai_next) {
+		t->phase = PHASE_CONNECTING;
+		t->deadline_ns = t->now_ns + CONNECT_NS;
+		t->why[0] = '\0';
+		if (open_socket(t, t->at) == 0) {
+			switch (t->carrier->connect(t)) {
+			case CARRIER_UP:
+				come_up(t);
+				return;
+			case CARRIER_AGAIN:
+				return;
+			case CARRIER_FAILED:
+				break;
+			}
+		}
+		close_connection(t, false);
+	}
+	give_up(t);
+}
+
+static void
+use_list(struct transport *t, struct addrinfo *list)
+{
+	if (t->list != NULL)
+		freeaddrinfo(t->list);
+	t->list = list;
+	t->at = list;
+}
+
+static void
+start_lookup(struct transport *t)
+{
+	t->lookup_ns = t->now_ns + jittered(t->config->lookup_ms * NS_PER_MS);
+	t->troubles = t->stats.refused + t->stats.errors;
+	t->resolver = resolver_start(t->config->address.host,
+	    t->config->address.port, t->carrier->socktype, t->wake);
+	if (t->resolver == NULL)
+		transport_why(t, "%s", strerror(errno));
+}
+
+/* Begin an attempt; numeric addresses need no look-up. */
+static void
+start_attempt(struct transport *t)
+{
+	t->attempt_ns = t->now_ns;
+	if (t->numeric) {
+		t->at = t->list;
+		connect_on(t);
+		return;
+	}
+	if (t->resolver == NULL)
+		start_lookup(t);
+	if (t->resolver == NULL)
+		give_up(t);
+	else
+		t->phase = PHASE_RESOLVING;
+}
+
+/* Count all that waits as lost; half a message is a lost one. */
+static void
+lose_queue(struct transport *t)
+{
+	while (queue_count(t->queue) > 0)
+		lose_front(t);
+}
+
+/* The session ended before its time, for t->why. */
+static void
+lose_session(struct transport *t)
+{
+	uint64_t lost = t->stats.lost.records;
+
+	close_connection(t, false);
+	lose_queue(t);
+	t->stats.errors++;
+	t->phase = PHASE_IDLE;
+	log_warn("collector %s: %s; %llu records in the queue were not sent; "
+		 "will connect again",
+	    t->name, t->why,
+	    (unsigned long long)(t->stats.lost.records - lost));
+	schedule_retry(t);
+}
+
+/* Whether the address in use is in a list; then it is the one in use there. */
+static bool
+is_listed(struct transport *t, const struct addrinfo *list)
+{
+	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
+		if (t->at != NULL && ai->ai_addrlen == t->at->ai_addrlen &&
+		    memcmp(ai->ai_addr, t->at->ai_addr, ai->ai_addrlen) == 0)
+			return true;
+	return false;
+}
+
+/* Send to another address from now on, and to the old one what waits. */
+static void
+move_on(struct transport *t, const struct addrinfo *to)
+{
+	transport_flush(t);
+	lose_queue(t);
+	close_connection(t, false);
+	t->moved_ns = t->now_ns;
+	t->at = to;
+	connect_on(t);
+}
+
+/*
+ * A name was looked up again while it is in use.  A session stays with its
+ * address until it ends; datagrams follow the name.
+ */
+static void
+take_new_list(struct transport *t, struct addrinfo *list)
+{
+	const struct addrinfo *ai = list;
+
+	if (is_listed(t, list) || t->carrier->session) {
+		freeaddrinfo(list);
+		return;
+	}
+	transport_flush(t);
+	lose_queue(t);
+	close_connection(t, false);
+	use_list(t, list);
+	log_note("collector %s: has another address", t->name);
+	t->at = ai;
+	connect_on(t);
+}
+
+/* Fetch the answer of a look-up. */
+static void
+take_answer(struct transport *t)
+{
+	struct addrinfo *list;
+	int gai_error;
+
+	if (!resolver_done(t->resolver, &list, &gai_error))
+		return;
+	t->resolver = NULL;
+	if (t->phase == PHASE_UP) {
+		if (list != NULL)
+			take_new_list(t, list);
+		return;
+	}
+	if (list == NULL) {
+		transport_why(t, "%s", gai_strerror(gai_error));
+		give_up(t);
+		return;
+	}
+	use_list(t, list);
+	connect_on(t);
+}
+
+/* Connections that are being made, and sessions ------------------------------
+ */
+
+static void
+go_on_connecting(struct transport *t)
+{
+	enum carrier_result result = t->carrier->connect(t);
+
+	if (result == CARRIER_UP) {
+		come_up(t);
+		return;
+	}
+	if (result == CARRIER_AGAIN) {
+		if (t->now_ns < t->deadline_ns)
+			return;
+		transport_why(t, "%s", strerror(ETIMEDOUT));
+	}
+	close_connection(t, false);
+	t->at = t->at->ai_next;
+	connect_on(t);
+}
+
+/* Names: look up again now and then, and soon when sending fails. */
+static void
+refresh_name(struct transport *t)
+{
+	uint64_t lookup_ns = t->lookup_ns, soon_ns;
+
+	if (t->numeric || t->resolver != NULL)
+		return;
+	soon_ns = t->lookup_ns - t->config->lookup_ms * NS_PER_MS + TROUBLED_NS;
+	if (t->troubles != t->stats.refused + t->stats.errors &&
+	    soon_ns < lookup_ns)
+		lookup_ns = soon_ns;
+	if (t->now_ns >= lookup_ns)
+		start_lookup(t);
+}
+
+/* A refused datagram: perhaps another address of the name is better. */
+static void
+leave_refusal(struct transport *t)
+{
+	const struct addrinfo *next = t->at->ai_next;
+
+	if (!t->refused || t->list->ai_next == NULL ||
+	    t->refusals_seen != t->stats.refused ||
+	    t->refused_ns != t->now_ns || t->now_ns - t->moved_ns < NS_PER_S)
+		return;
+	move_on(t, next == NULL ? t->list : next);
+}
+
+static bool
+is_stalled(struct transport *t)
+{
+	if (!t->carrier->session || queue_count(t->queue) == 0)
+		t->progress_ns = t->now_ns;
+	if (t->now_ns - t->progress_ns < STALL_NS)
+		return false;
+	transport_why(t, "takes no data");
 	return true;
 }
 
-/* Numeric addresses need no look-up.  Returns whether it was one. */
-static bool
-use_numeric(struct transport *t, bool *up)
+static void
+serve(struct transport *t)
+{
+	if (t->carrier->receive(t) == -1) {
+		lose_session(t);
+		return;
+	}
+	transport_flush(t);
+	if (t->phase == PHASE_UP && is_stalled(t))
+		lose_session(t);
+	if (t->phase != PHASE_UP)
+		return;
+	leave_refusal(t);
+	refresh_name(t);
+}
+
+/* Until the first tick tells the time it was 0. */
+static void
+tell_time(struct transport *t, uint64_t mono_ns)
+{
+	if (t->now_ns == 0) {
+		t->attempt_ns += mono_ns;
+		t->deadline_ns += mono_ns;
+		t->lookup_ns += mono_ns;
+		t->progress_ns += mono_ns;
+		t->retry_ns += mono_ns;
+	}
+	t->now_ns = mono_ns;
+}
+
+enum transport_event
+transport_tick(struct transport *t, uint64_t mono_ns)
+{
+	enum transport_event event;
+
+	tell_time(t, mono_ns);
+	if (t->phase == PHASE_ENDED)
+		return TRANSPORT_NO_NEWS;
+	if (t->resolver != NULL)
+		take_answer(t);
+	else if (t->phase == PHASE_IDLE && mono_ns >= t->retry_ns)
+		start_attempt(t);
+	else if (t->phase == PHASE_CONNECTING)
+		go_on_connecting(t);
+	if (t->phase == PHASE_UP)
+		serve(t);
+	event = t->phase == PHASE_UP ? t->event : TRANSPORT_NO_NEWS;
+	t->event = TRANSPORT_NO_NEWS;
+	return event;
+}
+
+/* Messages -------------------------------------------------------------------
+ */
+
+void
+transport_flush(struct transport *t)
+{
+	size_t before = queue_octets(t->queue), written = t->written;
+
+	if (t->phase != PHASE_UP)
+		return;
+	t->blocked = false;
+	if (queue_count(t->queue) == 0)
+		return;
+	if (t->carrier->flush(t) == -1) {
+		lose_session(t);
+		return;
+	}
+	if (queue_octets(t->queue) != before || t->written != written)
+		t->progress_ns = t->now_ns;
+	t->blocked = queue_count(t->queue) > 0;
+}
+
+int
+transport_send(struct transport *t, const void *data, size_t len,
+    const struct cargo *cargo)
+{
+	if (t->phase == PHASE_UP && !t->blocked &&
+	    (queue_count(t->queue) >= TRANSPORT_BATCH ||
+		!queue_has_room(t->queue, 1, len)))
+		transport_flush(t);
+	if (t->phase != PHASE_UP || len > t->config->mtu ||
+	    queue_put(t->queue, data, len, cargo) == -1) {
+		transport_drop(t, len, cargo);
+		return -1;
+	}
+	add_cargo(&t->stats.queued, cargo);
+	t->stats.queued_octets += len;
+	return 0;
+}
+
+bool
+transport_ready(struct transport *t)
+{
+	const size_t n = 2; /* a record may fill two */
+
+	if (t->phase == PHASE_UP &&
+	    !queue_has_room(t->queue, n, t->config->mtu))
+		transport_flush(t);
+	return t->phase != PHASE_UP ||
+	       queue_has_room(t->queue, n, t->config->mtu);
+}
+
+int
+transport_poll_fd(const struct transport *t, short *events)
+{
+	*events = 0;
+	if (t->phase == PHASE_CONNECTING)
+		*events = t->events;
+	else if (t->phase == PHASE_UP)
+		*events = (short)((t->carrier->session ? POLLIN : 0) |
+				  (queue_count(t->queue) > 0 ? POLLOUT : 0));
+	return *events == 0 ? -1 : t->fd;
+}
+
+bool
+transport_pending(const struct transport *t)
+{
+	return t->phase == PHASE_UP && queue_count(t->queue) > 0;
+}
+
+/* The whole --------------------------------------------------------------- */
+
+/* Numeric addresses need no look-up. */
+static void
+read_numeric(struct transport *t)
 {
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_DGRAM,
+		.ai_socktype = t->carrier->socktype,
 		.ai_flags = AI_NUMERICHOST };
-	struct addrinfo *list;
 
 	if (getaddrinfo(t->config->address.host, t->config->address.port,
-		&hints, &list) != 0)
-		return false;
-	*up = use_addresses(t, list);
-	t->settled = true;
-	return true;
-}
-
-/* Try to come up.  Returns whether it did at once. */
-static bool
-try_to_connect(struct transport *t)
-{
-	bool up = false;
-
-	if (use_numeric(t, &up))
-		return up;
-	t->resolver = resolver_start(
-	    t->config->address.host, t->config->address.port, t->wake);
-	if (t->resolver == NULL) {
-		t->settled = true;
-		complain(t, strerror(errno));
-	} else if (!t->complained) {
-		t->state = TRANSPORT_RESOLVING;
-	}
-	return false;
+		&hints, &t->list) == 0)
+		t->numeric = true;
+	else
+		t->list = NULL;
 }
 
 static void
 name_transport(struct transport *t)
 {
 	bool v6 = strchr(t->config->address.host, ':') != NULL;
+	bool udp = t->config->kind == COLLECTOR_UDP;
 
-	snprintf(t->name, sizeof(t->name), v6 ? "[%s]:%s" : "%s:%s",
-	    t->config->address.host, t->config->address.port);
+	(void)snprintf(t->name, sizeof(t->name), "%s%s%s%s%s:%s",
+	    udp ? "" : endpoint_scheme(t->config->kind), udp ? "" : "://",
+	    v6 ? "[" : "", t->config->address.host, v6 ? "]" : "",
+	    t->config->address.port);
 }
 
 struct transport *
@@ -177,17 +704,19 @@ transport_new(const struct collector_config *config, const struct wake *wake)
 	if (t == NULL)
 		return NULL;
 	t->config = config;
+	t->carrier = carriers[config->kind];
 	t->wake = wake;
 	t->fd = -1;
-	t->queue_memory = malloc(QUEUE_LEN * config->mtu);
-	if (t->queue_memory == NULL) {
+	name_transport(t);
+	t->queue = queue_new(config->queue_octets);
+	if (t->queue == NULL ||
+	    (t->carrier->init != NULL && t->carrier->init(t) == -1)) {
 		transport_free(t);
 		return NULL;
 	}
-	for (size_t i = 0; i < QUEUE_LEN; i++)
-		t->queue[i].data = t->queue_memory + i * config->mtu;
-	name_transport(t);
-	try_to_connect(t);
+	read_numeric(t);
+	start_attempt(t);
+	t->event = TRANSPORT_NO_NEWS; /* a new transport is in that state */
 	return t;
 }
 
@@ -198,16 +727,39 @@ transport_free(struct transport *t)
 		return;
 	if (t->resolver != NULL)
 		resolver_abandon(t->resolver);
-	if (t->fd != -1)
-		close(t->fd);
-	free(t->queue_memory);
+	close_connection(t, false);
+	if (t->context != NULL)
+		t->carrier->fini(t);
+	if (t->list != NULL)
+		freeaddrinfo(t->list);
+	queue_free(t->queue);
 	free(t);
+}
+
+void
+transport_end(struct transport *t)
+{
+	/* After half a message there is no good order. */
+	bool orderly = t->phase == PHASE_UP && queue_count(t->queue) == 0;
+
+	lose_queue(t);
+	if (!t->carrier->session || t->phase == PHASE_IDLE)
+		return;
+	close_connection(t, orderly);
+	t->phase = PHASE_ENDED;
 }
 
 enum transport_state
 transport_state(const struct transport *t)
 {
-	return t->state;
+	if (t->phase == PHASE_UP)
+		return TRANSPORT_UP;
+	if (t->phase == PHASE_ENDED)
+		return TRANSPORT_CLOSED;
+	if (t->complained || t->phase == PHASE_IDLE)
+		return TRANSPORT_FAILED;
+	return t->phase == PHASE_RESOLVING ? TRANSPORT_RESOLVING
+					   : TRANSPORT_CONNECTING;
 }
 
 bool
@@ -228,233 +780,10 @@ transport_name(const struct transport *t)
 	return t->name;
 }
 
-/* Fetch the answer of a look-up.  Returns whether the collector came up. */
-static bool
-take_answer(struct transport *t)
+const char *
+transport_kind(const struct transport *t)
 {
-	struct addrinfo *list;
-	int gai_error;
-
-	if (!resolver_done(t->resolver, &list, &gai_error))
-		return false;
-	t->resolver = NULL;
-	t->settled = true;
-	if (list != NULL)
-		return use_addresses(t, list);
-	complain(t, gai_strerror(gai_error));
-	return false;
-}
-
-/* An ICMP unreachable came back for a datagram sent before. */
-static void
-note_refusal(struct transport *t)
-{
-	t->stats.refused++;
-	if (!t->refused)
-		log_warn("collector %s: port unreachable; sending on", t->name);
-	t->refused = true;
-}
-
-/* The same, if no send has met it yet. */
-static void
-take_error(struct transport *t)
-{
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 &&
-	    error != 0 && error != EMSGSIZE)
-		note_refusal(t);
-}
-
-/* Whether a collector that refused has been quiet since, while we sent. */
-static bool
-came_back(struct transport *t, uint64_t mono_ns)
-{
-	if (t->stats.refused != t->refusals_seen) {
-		t->refusals_seen = t->stats.refused;
-		t->datagrams_seen = t->stats.datagrams;
-		t->refused_ns = mono_ns;
-	}
-	if (!t->refused || mono_ns - t->refused_ns < QUIET_NS ||
-	    t->stats.datagrams == t->datagrams_seen)
-		return false;
-	t->refused = false;
-	log_note("collector %s: refuses no longer", t->name);
-	return true;
-}
-
-bool
-transport_tick(struct transport *t, uint64_t mono_ns)
-{
-	if (t->resolver != NULL)
-		return take_answer(t);
-	if (t->state == TRANSPORT_UP) {
-		take_error(t);
-		transport_flush(t);
-		return came_back(t, mono_ns);
-	}
-	if (mono_ns < t->retry_ns)
-		return false;
-	t->retry_after_ns =
-	    t->retry_after_ns == 0 ? RETRY_MIN_NS : 2 * t->retry_after_ns;
-	if (t->retry_after_ns > RETRY_MAX_NS)
-		t->retry_after_ns = RETRY_MAX_NS;
-	t->retry_ns = mono_ns + t->retry_after_ns;
-	return try_to_connect(t);
-}
-
-static void
-add_cargo(struct cargo *sum, const struct cargo *c)
-{
-	sum->records += c->records;
-	sum->packets += c->packets;
-	sum->octets += c->octets;
-}
-
-static bool
-would_block(int error)
-{
-	return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
-}
-
-/* Datagrams from the front of the queue to its end, or to the array's. */
-static unsigned
-in_a_row(const struct transport *t)
-{
-	size_t to_end = QUEUE_LEN - t->queue_first;
-
-	return (unsigned)(t->queue_len < to_end ? t->queue_len : to_end);
-}
-
-/*
- * Hand datagrams from the front of the queue to the kernel, in one call where
- * it can take several.  Returns how many it took, or -1 with errno.
- */
-static int
-send_some(struct transport *t)
-{
-#ifdef __linux__
-	struct mmsghdr message[QUEUE_LEN];
-	struct iovec iov[QUEUE_LEN];
-	unsigned n = in_a_row(t);
-
-	memset(message, 0, n * sizeof(message[0]));
-	for (unsigned i = 0; i < n; i++) {
-		const struct waiting *w = &t->queue[t->queue_first + i];
-
-		iov[i] = (struct iovec){ w->data, w->len };
-		message[i].msg_hdr.msg_iov = &iov[i];
-		message[i].msg_hdr.msg_iovlen = 1;
-	}
-	return sendmmsg(t->fd, message, n, MSG_NOSIGNAL);
-#else
-	const struct waiting *w = &t->queue[t->queue_first];
-
-	return send(t->fd, w->data, w->len, MSG_NOSIGNAL) == -1 ? -1 : 1;
-#endif
-}
-
-/* The front of the queue is dealt with. */
-static void
-take_front(struct transport *t)
-{
-	const struct cargo *c = &t->queue[t->queue_first].cargo;
-
-	t->stats.queued.records -= c->records;
-	t->stats.queued.packets -= c->packets;
-	t->stats.queued.octets -= c->octets;
-	t->queue_first = (t->queue_first + 1) % QUEUE_LEN;
-	t->queue_len--;
-}
-
-static void
-count_sent(struct transport *t, int n)
-{
-	for (; n > 0; n--) {
-		const struct waiting *w = &t->queue[t->queue_first];
-
-		t->stats.datagrams++;
-		t->stats.octets += w->len;
-		add_cargo(&t->stats.sent, &w->cargo);
-		take_front(t);
-	}
-}
-
-static int
-drop(struct transport *t, const struct cargo *cargo, int error)
-{
-	t->stats.dropped++;
-	add_cargo(&t->stats.lost, cargo);
-	if (would_block(error) || t->stats.errors++ != 0)
-		return -1;
-	log_warn("collector %s: sending failed: %s; sending on", t->name,
-	    strerror(error));
-	return -1;
-}
-
-/*
- * An ICMP unreachable is reported by the next send in place of sending, so
- * that one is repeated, a few times.
- */
-void
-transport_flush(struct transport *t)
-{
-	int refusals = 0;
-
-	while (t->queue_len > 0) {
-		int n = send_some(t);
-
-		if (n > 0) {
-			count_sent(t, n);
-			continue;
-		}
-		if (errno == ECONNREFUSED)
-			note_refusal(t);
-		if (errno == EINTR ||
-		    (errno == ECONNREFUSED && ++refusals < REFUSALS_MAX))
-			continue;
-		if (would_block(errno))
-			return;
-		drop(t, &t->queue[t->queue_first].cargo, errno);
-		take_front(t);
-	}
-}
-
-int
-transport_send(struct transport *t, const void *data, size_t len,
-    const struct cargo *cargo)
-{
-	struct waiting *w;
-
-	if (t->state != TRANSPORT_UP || len > t->config->mtu)
-		return drop(t, cargo, EAGAIN);
-	if (t->queue_len == QUEUE_LEN)
-		transport_flush(t);
-	if (t->queue_len == QUEUE_LEN)
-		return drop(t, cargo, EAGAIN);
-	w = &t->queue[(t->queue_first + t->queue_len++) % QUEUE_LEN];
-	memcpy(w->data, data, len);
-	w->len = len;
-	w->cargo = *cargo;
-	add_cargo(&t->stats.queued, cargo);
-	return 0;
-}
-
-bool
-transport_ready(struct transport *t)
-{
-	if (t->state != TRANSPORT_UP)
-		return true;
-	if (t->queue_len + 2 > QUEUE_LEN) /* a record may fill two */
-		transport_flush(t);
-	return t->queue_len + 2 <= QUEUE_LEN;
-}
-
-int
-transport_poll_fd(const struct transport *t)
-{
-	return t->queue_len > 0 ? t->fd : -1;
+	return endpoint_scheme(t->config->kind);
 }
 
 const struct transport_stats *

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * transport.h - one collector's address and socket: resolve, connect, send,
- * count.
+ * transport.h - one collector's addresses and session: resolve, connect, send,
+ * connect again, count.
  *
  * The only place that knows sockets to collectors.  Nothing here blocks: names
- * are looked up by a helper thread, datagrams that the socket does not take at
- * once wait in a bounded queue.
+ * are looked up by a helper thread, sockets connect in the background, and
+ * messages that a socket does not take at once wait in a bounded queue.
  */
 #ifndef TRANSPORT_H
 #define TRANSPORT_H
@@ -14,71 +14,110 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct collector_config; /* endpoint.h */
-struct wake;             /* wake.h */
+#include "endpoint.h"
+#include "queue.h" /* struct cargo */
+
+struct wake; /* wake.h */
 struct transport;
 
-/* What the Data Records in a datagram account for. */
-struct cargo {
-	uint64_t records, packets, octets;
+/* What happened to messages handed over. */
+struct transport_stats {
+	uint64_t datagrams, octets; /* messages taken by the kernel */
+	struct cargo sent;
+	struct cargo queued;    /* in the queue now */
+	uint64_t queued_octets; /* ... of messages */
+	uint64_t dropped;       /* messages that could not be sent */
+	uint64_t dropped_octets;
+	struct cargo lost;
+	uint64_t refused;    /* ICMP unreachable came back */
+	uint64_t errors;     /* other send errors, sessions that broke */
+	uint64_t reconnects; /* sessions after the first */
 };
 
-/* What happened to datagrams handed over. */
-struct transport_stats {
-	uint64_t datagrams, octets; /* taken by the kernel */
-	struct cargo sent;
-	struct cargo queued; /* in the queue now */
-	uint64_t dropped;    /* datagrams that could not be sent */
-	struct cargo lost;
-	uint64_t refused; /* ICMP unreachable came back */
-	uint64_t errors;  /* other send errors */
-};
+/* Why this build or system has no transport of a kind; NULL = it has. */
+const char *transport_unsupported(enum collector_kind);
 
 /*
- * Create a transport.  A numeric address is ready at once; a name is looked up
- * in the background, for ever if need be; `wake` is rung when there is an
- * answer.  Both arguments must outlive the transport.  NULL with errno.
+ * Try what a collector's settings name on this machine: certificates.  0, or
+ * -1 with one line of reason.
+ */
+int transport_check(const struct collector_config *, char reason[REASON_LEN]);
+
+/*
+ * Create a transport.  A numeric UDP address is ready at once; a name is
+ * looked up in the background, for ever if need be; `wake` is rung when there
+ * is an answer.  Both arguments must outlive the transport.  NULL with errno.
  */
 struct transport *transport_new(
     const struct collector_config *, const struct wake *wake);
 
-/* NULL is fine. */
+/* What waits is not counted any more.  NULL is fine. */
 void transport_free(struct transport *);
 
-enum transport_state { TRANSPORT_RESOLVING, TRANSPORT_UP, TRANSPORT_FAILED };
+/*
+ * End the session in good order and count what still waits as lost.  There
+ * will be no other one.
+ */
+void transport_end(struct transport *);
+
+enum transport_state {
+	TRANSPORT_RESOLVING,
+	TRANSPORT_CONNECTING,
+	TRANSPORT_UP,
+	TRANSPORT_FAILED,
+	TRANSPORT_CLOSED /* in good order, for good */
+};
 enum transport_state transport_state(const struct transport *);
 
 /*
- * Whether the collector refused and has not been quiet for long enough to be
- * sure that it is back.
+ * Whether the collector refused datagrams and has not been quiet for long
+ * enough to be sure that it is back.
  */
 bool transport_refused(const struct transport *);
 
 /* Whether the first attempt to find the collector has an outcome. */
 bool transport_settled(const struct transport *);
 
-/* "host:port", as given. */
+/* "host:port", with "scheme://" in front unless it is UDP. */
 const char *transport_name(const struct transport *);
 
-/*
- * Call about once a second and when `wake` rang: fetches answers, retries.
- * Returns true if the collector came up, or came back, just now, so that
- * templates should be sent.
- */
-bool transport_tick(struct transport *, uint64_t mono_ns);
+/* "udp", "tcp" and so on. */
+const char *transport_kind(const struct transport *);
+
+enum transport_event {
+	TRANSPORT_NO_NEWS,
+	TRANSPORT_BACK,   /* it can be sent to again: it wants templates */
+	TRANSPORT_SESSION /* it knows nothing: sequence from 0, templates */
+};
 
 /*
- * Queue one datagram; transport_flush(), or a full queue, sends.  Returns 0,
- * or -1 if it was dropped (and counted): not resolved, or no room.
+ * Call about once a second, when `wake` rang and when the descriptor is
+ * ready: fetches answers, connects, reads, sends, tries again.  Only here a
+ * session begins.
+ */
+enum transport_event transport_tick(struct transport *, uint64_t mono_ns);
+
+/*
+ * Queue one message; transport_flush(), or a full batch, sends.  Returns 0,
+ * or -1 if it was dropped (and counted): not up, or no room.
  */
 int transport_send(
     struct transport *, const void *data, size_t len, const struct cargo *);
 
+/* Count a message as lost that is not even handed over. */
+void transport_drop(struct transport *, size_t len, const struct cargo *);
+
 /* Whether there is, or can be made, room for what one record may fill. */
 bool transport_ready(struct transport *);
 
-/* The descriptor to poll for POLLOUT while datagrams wait; else -1. */
-int transport_poll_fd(const struct transport *);
+/*
+ * The descriptor to poll, and the events to poll it for; -1 if there is
+ * nothing to wait for.
+ */
+int transport_poll_fd(const struct transport *, short *events);
+
+/* Whether messages wait that can still be sent. */
+bool transport_pending(const struct transport *);
 
 /* Send what waits, as far as the socket takes it. */
 void transport_flush(struct transport *);

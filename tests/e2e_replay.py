@@ -639,7 +639,7 @@ BAD = (  # arguments, what the one line must name
     (("-v", "5", "--biflow"), ("-b", "biflow", "IPFIX")),
     (("--export-rate", "fast"), ("fast",)), (("--nonsense",), ("nonsense",)),
     (("-i",), ("-i",)), (("-Z",), ("Z",)))
-LATER = (("-P", "tcp"), ("-P", "sctp"))
+LATER = (("-v", "psamp"), ("-g",))
 
 
 def bad_command_lines():

@@ -563,13 +563,58 @@ UNIT(malformed_collectors_are_refused)
 }
 END_TEST
 
-UNIT(transports_of_later_releases_are_named)
+UNIT(transports_are_taken_for_all_and_for_one)
 {
 	static const struct refusal table[] = {
-		{ "-n tcp://h:1", "-n tcp://h:1: not supported yet; only udp" },
-		{ "-n sctp://h:1", "not supported yet" },
-		{ "-n tls://h:1", "not supported yet" },
-		{ "-n dtls://h:1", "not supported yet" },
+		{ "-r x -n tcp://h --tls-cert a",
+		    "--tls-cert: give --tls-cert and --tls-key together" },
+		{ "-r x -n h:1 -e 192.0.2", "-e 192.0.2: give an IPv4 or" },
+		{ "-r x -n h:1 -S a-name-that-is-too-long", "-S a-name-that" },
+		{ "-r x -n h:1 --dscp 64", "--dscp 64: give a number from 0" },
+		{ "-r x -n h:1 --queue 5", "--queue 5: give 65536 to " },
+		{ "-r x -n h:1 --lookup 0", "--lookup 0: give a time from 1" },
+		{ "-r x -n h:1 --reconnect x", "--reconnect x: give a time" },
+	};
+
+	accept_line("-r x -P tcp -n a:1,udp://b:2,c:3 -e 192.0.2.1 -S eth0 "
+		    "--dscp 10 --queue 2M --lookup 1m --reconnect 5 "
+		    "-n tcp://d");
+	ck_assert_int_eq(cfg.collector[0].kind, COLLECTOR_TCP);
+	ck_assert_int_eq(cfg.collector[1].kind, COLLECTOR_UDP);
+	ck_assert_int_eq(cfg.collector[2].kind, COLLECTOR_TCP);
+	ck_assert_str_eq(cfg.collector[3].address.port, "4739");
+	ck_assert_str_eq(cfg.collector[0].source, "192.0.2.1");
+	ck_assert_str_eq(cfg.collector[0].device, "eth0");
+	ck_assert_uint_eq(cfg.collector[0].dscp, 10);
+	ck_assert_uint_eq(cfg.collector[0].queue_octets, 2097152);
+	ck_assert_uint_eq(cfg.collector[0].lookup_ms, 60000);
+	ck_assert_uint_eq(cfg.collector[0].reconnect_ms, 5000);
+	REFUSE_ALL(table);
+}
+END_TEST
+
+UNIT(tls_is_taken_or_refused_since_it_is_not_built_in)
+{
+	if (transport_unsupported(COLLECTOR_TLS) != NULL) {
+		refuse_line("-r x -n tls://h",
+		    "-n tls://: softprobe was built without OpenSSL; use tcp "
+		    "or udp");
+		return;
+	}
+	refuse_line("-r x -n tls://h?key=a",
+	    "--tls-key: give --tls-cert and --tls-key together");
+	accept_line("-r x -n tls://h,dtls://h --tls-ca a --tls-cert b "
+		    "--tls-key c --tls-name d");
+	ck_assert_str_eq(cfg.collector[0].address.port, "4740");
+	ck_assert_str_eq(cfg.collector[1].address.port, "4740");
+	ck_assert_str_eq(cfg.collector[1].tls_ca, "a");
+	ck_assert_str_eq(cfg.collector[1].tls_name, "d");
+}
+END_TEST
+
+UNIT(sinks_of_later_releases_are_named)
+{
+	static const struct refusal table[] = {
 		{ "-n file:/x.ipfix", "not supported yet" },
 		{ "-n json:-", "not supported yet" },
 		{ "-n text:x", "not supported yet" },
@@ -814,20 +859,16 @@ END_TEST
 UNIT(what_later_releases_add_is_refused_by_name)
 {
 	static const struct refusal table[] = {
-		{ "-P tcp", "-P tcp: not supported yet; only udp is" },
-		{ "-P sctp", "-P sctp: not supported yet; only udp is" },
+		{ "-P file",
+		    "-P file: \"file\" is not known; give udp, tcp, sctp" },
 		{ "-v psamp",
 		    "-v psamp: not supported yet; only 1, 5, 9, 10 and" },
 		{ "-v psamp", "-v psamp: not supported yet" },
 		{ "-v ntopng", "-v ntopng: not supported yet" },
 		{ "-g", "-g: not supported yet" },
-		{ "-S eth0", "-S eth0: not supported yet" },
-		{ "-e 192.0.2.1", "-e 192.0.2.1: not supported yet" },
 		{ "-R 4739", "-R 4739: not supported yet" },
 		{ "-I 60", "-I 60: not supported yet" },
 		{ "-H 0:1:2:3:4:5", "-H 0:1:2:3:4:5: not supported yet" },
-		{ "--bind-device a", "--bind-device a: not supported yet" },
-		{ "--source-address a", "--source-address a: not supported" },
 	};
 
 	REFUSE_ALL(table);
@@ -1018,11 +1059,12 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     bad_timeouts_are_refused, config_timeout_tells_which_timeouts_it_sets,
     collectors_are_taken_in_softflowd_s_and_in_url_form,
     a_collector_s_own_keys_win_over_options_wherever_those_stand,
-    malformed_collectors_are_refused, transports_of_later_releases_are_named,
-    more_collectors_than_fit_are_refused, a_host_name_fits_or_is_refused,
-    export_versions_are_taken, export_numbers_are_taken,
-    bad_export_options_are_refused, biflow_needs_ipfix,
-    options_data_are_chosen_by_name_or_version,
+    malformed_collectors_are_refused, transports_are_taken_for_all_and_for_one,
+    tls_is_taken_or_refused_since_it_is_not_built_in,
+    sinks_of_later_releases_are_named, more_collectors_than_fit_are_refused,
+    a_host_name_fits_or_is_refused, export_versions_are_taken,
+    export_numbers_are_taken, bad_export_options_are_refused,
+    biflow_needs_ipfix, options_data_are_chosen_by_name_or_version,
     sampling_is_a_number_with_or_without_a_mode,
     units_of_time_are_softflowd_s_and_need_ipfix, what_is_always_so_is_accepted,
     one_way_to_share_records_is_taken,

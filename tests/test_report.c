@@ -566,7 +566,8 @@ UNIT(collectors_show_what_each_was_sent)
 	snprintf(row, sizeof(row), "\n127.0.0.1:%s  up     NetFlow v9  ", port);
 	snprintf(json, sizeof(json),
 	    "{\"name\":\"127.0.0.1:%s\",\"state\":\"up\","
-	    "\"format\":\"NetFlow v9\",\"exportedMessageTotalCount\":%" PRIu64
+	    "\"format\":\"NetFlow v9\",\"transport\":\"udp\","
+	    "\"exportedMessageTotalCount\":%" PRIu64
 	    ",\"exportedOctetTotalCount\":%" PRIu64
 	    ",\"exportedFlowRecordTotalCount\":1,\"packets\":31,"
 	    "\"flowOctets\":4100,\"templates\":%" PRIu64 ",",

@@ -21,6 +21,8 @@
 
 #define MTU 1400
 #define S NS_PER_S
+#define BATCH 32
+#define QUEUE 40        /* messages of 4 octets fill make_small()'s */
 #define LOOKUP_MS 60000 /* a resolver without a network may take long */
 
 static int send_error;       /* errno of every send, or 0 */
@@ -99,6 +101,27 @@ send_text(struct transport *t, const char *text)
 
 	transport_flush(t);
 	return result;
+}
+
+/* What is polled for; 0 = nothing. */
+static void
+check_poll(const struct transport *t, short want)
+{
+	short events;
+	int fd = transport_poll_fd(t, &events);
+
+	ck_assert_int_eq(events, want);
+	ck_assert((fd == -1) == (want == 0));
+}
+
+/* A transport with a queue for QUEUE messages of four octets. */
+static struct transport *
+make_small(const struct collector_address *address)
+{
+	config = endpoint_defaults;
+	config.mtu = 4;
+	config.queue_octets = QUEUE * 64 - 64; /* see MESSAGE_LEAST */
+	return make_with(address);
 }
 
 static void
@@ -246,7 +269,7 @@ UNIT(a_name_nobody_knows_settles_as_failed_and_blocks_nothing)
 	ck_assert_double_lt(seconds_now() - began, 1);
 	check_cargo(&transport_stats(t)->lost, 10);
 	ck_assert(transport_ready(t)); /* it holds nobody up */
-	ck_assert_int_eq(transport_poll_fd(t), -1);
+	check_poll(t, 0);
 	transport_free(t); /* perhaps while it is being looked up */
 }
 END_TEST
@@ -447,8 +470,6 @@ END_TEST
 
 /* The queue ---------------------------------------------------------------- */
 
-#define QUEUE 32
-
 UNIT(datagrams_wait_for_a_flush_and_leave_in_order)
 {
 	struct sink s;
@@ -470,18 +491,18 @@ UNIT(datagrams_wait_for_a_flush_and_leave_in_order)
 }
 END_TEST
 
-UNIT(a_full_queue_is_sent_to_make_room)
+UNIT(a_full_batch_is_sent)
 {
 	struct sink s;
 	struct transport *t;
 
 	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
 	t = make(&s.address);
-	for (unsigned i = 0; i < QUEUE; i++)
+	for (unsigned i = 0; i < BATCH; i++)
 		ck_assert_int_eq(queue_text(t, "x"), 0);
 	ck_assert_int_eq(sink_next(&s), -1);
 	ck_assert_int_eq(queue_text(t, "y"), 0);
-	for (unsigned i = 0; i < QUEUE; i++)
+	for (unsigned i = 0; i < BATCH; i++)
 		check_next(&s, "x");
 	ck_assert_int_eq(sink_next(&s), -1);
 	transport_flush(t);
@@ -500,7 +521,7 @@ UNIT(what_the_socket_does_not_take_waits_in_order)
 	t = make(&s.address);
 	send_error = EAGAIN;
 	ck_assert_int_eq(send_text(t, "one"), 0);
-	ck_assert_int_ne(transport_poll_fd(t), -1);
+	check_poll(t, POLLOUT);
 	ck_assert_int_eq(send_text(t, "two"), 0);
 	send_error = 0;
 	ck_assert_int_eq(sink_next(&s), -1);
@@ -508,7 +529,7 @@ UNIT(what_the_socket_does_not_take_waits_in_order)
 	transport_flush(t);
 	check_next(&s, "one");
 	check_next(&s, "two");
-	ck_assert_int_eq(transport_poll_fd(t), -1);
+	check_poll(t, 0);
 	check_cargo(&transport_stats(t)->sent, 2);
 	check_cargo(&transport_stats(t)->lost, 0);
 	transport_free(t);
@@ -540,7 +561,7 @@ UNIT(the_queue_is_bounded_and_what_does_not_fit_is_lost_and_counted)
 	unsigned taken = 0;
 
 	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
-	t = make(&s.address);
+	t = make_small(&s.address);
 	send_error = EAGAIN;
 	while (taken < 1000 && send_text(t, "wait") == 0)
 		taken++;
@@ -567,7 +588,7 @@ UNIT(it_is_not_ready_when_two_more_datagrams_have_no_room)
 	struct transport *t;
 
 	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
-	t = make(&s.address);
+	t = make_small(&s.address);
 	send_error = EAGAIN;
 	for (unsigned i = 0; i < QUEUE - 1; i++) {
 		ck_assert(transport_ready(t));
@@ -589,7 +610,7 @@ UNIT(a_queue_that_is_filled_and_emptied_in_turns_keeps_order)
 	char text[16];
 
 	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
-	t = make(&s.address);
+	t = make_small(&s.address);
 	send_error = EAGAIN;
 	for (unsigned turn = 0; turn < 50; turn++) {
 		for (unsigned i = 0; i < 3 + turn % 2 && in - out < QUEUE;
@@ -676,8 +697,7 @@ UNIT_MAIN("transport", a_numeric_ipv4_address_is_up_at_once,
     a_collector_is_back_after_two_quiet_seconds,
     a_collector_that_refused_is_not_back_before_something_was_sent,
     a_collector_that_never_refused_never_comes_back,
-    datagrams_wait_for_a_flush_and_leave_in_order,
-    a_full_queue_is_sent_to_make_room,
+    datagrams_wait_for_a_flush_and_leave_in_order, a_full_batch_is_sent,
     what_the_socket_does_not_take_waits_in_order, a_tick_sends_what_waits,
     the_queue_is_bounded_and_what_does_not_fit_is_lost_and_counted,
     it_is_not_ready_when_two_more_datagrams_have_no_room,
