@@ -14,6 +14,7 @@ import e2e
 import frames
 from collect import Collector
 from e2e import check, equal, probe
+from e2e_nfdump import Nfcapd
 from session import ELEMENTS
 
 LABELS = ["mplsTopLabelStackSection"] + [
@@ -409,6 +410,30 @@ def tshark_reads_them_in_exported_messages():
                     seen[field], collections.Counter(r[field] for r in told))
 
 
+def nfdump_shows_labels_tags_and_macs():
+    for version in ("9", "10"):
+        for name in CAPTURES[:3]:
+            collector = Nfcapd()
+            args = ["-r", e2e.capture(name), "-x", "3", "--fields",
+                "sourceMacAddress,destinationMacAddress,vlanId,postVlanId"]
+            probe("-v", version, "-n", collector.name, *args)
+            collector.finish()
+            wanted = collections.Counter()
+            for r in lines(probe("--json", *args)):
+                stack = [int(r[label], 16) for label in LABELS[:3]]
+                wanted[tuple(["%d-%d-%d" % (s >> 4, s >> 1 & 7, s & 1) for s in
+                    stack] + [str(r["vlanId"]), str(r["postVlanId"]),
+                    r["sourceMacAddress"], r["destinationMacAddress"]])] += 1
+            done = subprocess.run(["nfdump", "-q", "-R", collector.directory,
+                "-o", "fmt:%mpls1 %mpls2 %mpls3 %svln %dvln %ismc %idmc"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, timeout=e2e.SECONDS, check=True)
+            seen = collections.Counter(tuple(line.split()) for line in
+                done.stdout.decode().splitlines() if line.strip())
+            equal("v%s %s: nfdump shows labels, tags and MACs" % (version,
+                name), seen, wanted)
+
+
 if __name__ == "__main__":
     e2e.main([records_on_the_wire_say_what_json_says,
         totals_and_numbers_of_flows,
@@ -419,4 +444,6 @@ if __name__ == "__main__":
         without_them_records_are_as_they_were] + ([
         values_are_those_of_the_packets,
         tshark_reads_them_in_exported_messages]
-        if e2e.need("fields against tshark", "tshark") else []))
+        if e2e.need("fields against tshark", "tshark") else []) + (
+        [nfdump_shows_labels_tags_and_macs]
+        if e2e.need("fields into nfcapd", "nfcapd", "nfdump") else []))
