@@ -23,9 +23,7 @@
 #include "flowtrack.h"
 #include "treetype.h"
 
-#define LINE 64 /* octets of a cache line */
-/* Of a function out of the way of what is done for every packet. */
-#define RARELY __attribute__((cold, noinline))
+#define LINE 64      /* octets of a cache line */
 #define BURST 32     /* packets whose memory is fetched ahead together */
 #define TICK_MS 128U /* width of a wheel slot */
 #define SLOTS 2048U  /* one turn of the wheel is about 4 minutes */
@@ -35,6 +33,9 @@
 #define VICTIMS_AHEAD 8U     /* victims whose memory is fetched ahead */
 #define EXPIRE_PER_PACKET 32 /* flows ended in passing by one packet */
 #define LIST_LOOKS 4096U     /* entries flowtrack_list looks at per call */
+
+/* Of a function out of the way of what is done for every packet. */
+#define RARELY __attribute__((cold, noinline))
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -408,12 +409,10 @@ ended_at(const struct flowtrack *ft, const struct flow *f, enum flow_end why)
 	    last, first + ft->config.timeout_ms[TIMEOUT_MAXLIFE] * NS_PER_MS);
 }
 
-/* Add to the totals of a flow what its record says, and put them into it. */
+/* Add to the totals of a flow what its record says, and give them to it. */
 static void RARELY
-add_totals(struct flowtrack *ft, uint32_t i, struct flow_record *r)
+add_totals(struct flow_extra *x, struct flow_record *r)
 {
-	struct flow_extra *x = &ft->extra[i];
-
 	x->half[0].packets_total += r->fwd.packets;
 	x->half[0].octets_total += r->fwd.octets;
 	x->half[1].packets_total += r->rev.packets;
@@ -437,7 +436,7 @@ report(struct flowtrack *ft, uint32_t i, enum flow_end why)
 	s->ended_packets += r.fwd.packets + r.rev.packets;
 	s->ended_octets += r.fwd.octets + r.rev.octets;
 	if (ft->extra != NULL)
-		add_totals(ft, i, &r);
+		add_totals(&ft->extra[i], &r);
 	memset(f->half, 0, sizeof(f->half));
 	ft->ended(&r, ft->arg);
 }
@@ -1137,7 +1136,7 @@ flowtrack_set_timeout(
 
 size_t
 flowtrack_list(const struct flowtrack *ft, uint32_t *cursor,
-    struct flow_record *rec, size_t max)
+    struct flow_record *rec, struct flow_extra *extra, size_t max)
 {
 	uint32_t i = *cursor == 0 ? 1 : *cursor, looks = 0;
 	size_t n = 0;
@@ -1146,6 +1145,10 @@ flowtrack_list(const struct flowtrack *ft, uint32_t *cursor,
 		if (!(ft->flow[i].state & USED) || !carries(&ft->flow[i]))
 			continue;
 		fill_record(ft, i, FLOW_END_NONE, &rec[n]);
+		if (ft->extra != NULL) {
+			extra[n] = ft->extra[i];
+			add_totals(&extra[n], &rec[n]);
+		}
 		rec[n].ended_ns = max_u64(
 		    ft->time_ns, max_u64(rec[n].fwd.end_ns, rec[n].rev.end_ns));
 		n++;

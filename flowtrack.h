@@ -21,6 +21,7 @@
 
 struct packet;       /* decode.h */
 struct packet_extra; /* extra.h */
+struct flow_extra;
 struct flowtrack;
 
 /* The Flow Key, each level with all fields of the one before (-T). */
@@ -133,10 +134,12 @@ void flowtrack_set_timeout(struct flowtrack *, enum flow_timeout, uint32_t ms);
 /*
  * Copy up to max active flows to rec, from *cursor on (0 to begin), and move
  * the cursor.  Looks at a bounded number of entries a call.  *cursor is 0
- * again once every entry was looked at.  Returns how many were copied.
+ * again once every entry was looked at.  Returns how many were copied.  If the
+ * cache keeps extra, each record points to its own in the array of max beside
+ * it, which is not touched otherwise.
  */
 size_t flowtrack_list(const struct flowtrack *, uint32_t *cursor,
-    struct flow_record *rec, size_t max);
+    struct flow_record *rec, struct flow_extra *extra, size_t max);
 
 /* The counters; borrowed, valid and changing while the cache lives. */
 const struct flowtrack_stats *flowtrack_stats(const struct flowtrack *);

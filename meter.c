@@ -319,7 +319,7 @@ begin_call(struct meter *m, struct meter_call *c)
 		c->nrecords = m->track == NULL
 				  ? 0
 				  : flowtrack_list(m->track, &c->cursor,
-					c->record, METER_LIST_MAX);
+					c->record, c->extra, METER_LIST_MAX);
 		return;
 	case METER_EXPIRE_ALL:
 		start_sweep(m, SWEEP_END);

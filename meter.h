@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "capture.h"
+#include "extra.h"
 #include "flowtrack.h"
 #include "record.h"
 
@@ -75,6 +76,7 @@ struct meter_call {
 	struct meter_source source[METER_SOURCES_MAX];
 	size_t nsources;
 	struct flow_record record[METER_LIST_MAX];
+	struct flow_extra extra[METER_LIST_MAX]; /* of each that points there */
 	size_t nrecords;
 };
 

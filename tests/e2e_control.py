@@ -72,7 +72,8 @@ def conversations(n, second=0):
 # ---- each command -------------------------------------------------------
 
 def what_is_shown():
-    with Collector() as collector, Fed("-n", collector.name) as run:
+    with Collector() as collector, Fed("-n", collector.name, "--fields",
+            "minimumTTL,packetTotalCount") as run:
         run.feed(*conversations(5))
         code, text, _ = run.ask("statistics")
         check("statistics: packets, and an account that balances", code == 0
@@ -93,6 +94,14 @@ def what_is_shown():
                 sorted(json.loads(line)["sourceIPv4Address"]
                 for line in text.splitlines()) ==
                 ["10.0.0.%d" % n for n in range(5)], text)
+        code, text, _ = run.ask("--json", "flows")
+        check("flows shows what is in records only if asked to", all(
+            json.loads(line)["minimumTTL"] == 64 and json.loads(line)
+            ["packetTotalCount"] == 1 and "vlanId" not in line
+            for line in text.splitlines()), text)
+        check("flows has it behind the columns, too", all(line.endswith(
+            " minimumTTL=64 packetTotalCount=1") for line in
+            run.ask("flows")[1].splitlines()[1:]), run.ask("flows"))
         code, text, _ = run.ask("collectors")
         check("collectors names each", code == 0 and collector.name in text,
             text)

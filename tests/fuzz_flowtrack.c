@@ -15,6 +15,7 @@
 
 #include "bytes.h"
 #include "decode.h"
+#include "extra.h"
 #include "flowtrack.h"
 
 #define HOSTS 4U
@@ -50,6 +51,7 @@ struct world {
 	struct cell ended[KEYS];
 	uint64_t records;
 	struct packet burst[BURST];
+	struct packet_extra extra[BURST];
 	size_t nburst;
 };
 
@@ -121,6 +123,33 @@ account_record(struct cell *cells, const struct flow_record *r)
 	    r->rev.packets, r->rev.octets);
 }
 
+/* Octets of datagrams stand for all that is merged of packets. */
+static void
+check_half_extra(const struct flow_half *h, const struct half_extra *x)
+{
+	require(x->packets_total >= h->packets);
+	require(x->octets_total >= h->octets);
+	if (h->packets == 0)
+		return;
+	require(x->packet.shortest <= x->packet.longest);
+	require(x->packet.shortest * h->packets <= h->octets);
+	require(x->packet.longest * h->packets >= h->octets);
+	require(x->packet.ttl_min <= x->packet.ttl);
+	require(x->packet.ttl <= x->packet.ttl_max);
+}
+
+static void
+check_extra(const struct world *w, const struct flow_record *r)
+{
+	require((r->extra != NULL) == w->config.extra);
+	if (r->extra == NULL)
+		return;
+	require(r->extra->number >= 1);
+	require(r->extra->number <= flowtrack_stats(w->ft)->flows);
+	check_half_extra(&r->fwd, &r->extra->half[0]);
+	check_half_extra(&r->rev, &r->extra->half[1]);
+}
+
 static void
 on_ended(const struct flow_record *r, void *arg)
 {
@@ -130,6 +159,7 @@ on_ended(const struct flow_record *r, void *arg)
 	require(r->fwd.packets + r->rev.packets > 0);
 	check_half(w, r, &r->fwd);
 	check_half(w, r, &r->rev);
+	check_extra(w, r);
 	account_record(w->ended, r);
 	w->records++;
 }
@@ -141,17 +171,19 @@ static unsigned
 list_active(const struct world *w, struct cell *cells, size_t at_once)
 {
 	struct flow_record rec[FLOWS_MAX + 1];
+	struct flow_extra extra[FLOWS_MAX + 1];
 	uint32_t cursor = 0;
 	unsigned flows = 0, turns = 0;
 
 	do {
-		size_t n = flowtrack_list(w->ft, &cursor, rec, at_once);
+		size_t n = flowtrack_list(w->ft, &cursor, rec, extra, at_once);
 
 		require(n <= at_once && turns++ <= FLOWS_MAX + 1);
 		for (size_t i = 0; i < n; i++) {
 			require(rec[i].end_reason == FLOW_END_NONE);
 			check_half(w, &rec[i], &rec[i].fwd);
 			check_half(w, &rec[i], &rec[i].rev);
+			check_extra(w, &rec[i]);
 			account_record(cells, &rec[i]);
 		}
 		flows += (unsigned)n;
@@ -213,7 +245,7 @@ check_world(const struct world *w, size_t at_once)
 static void
 add_burst(struct world *w)
 {
-	flowtrack_add(w->ft, w->burst, NULL, w->nburst);
+	flowtrack_add(w->ft, w->burst, w->extra, w->nburst);
 	w->nburst = 0;
 }
 
@@ -238,6 +270,11 @@ step_packet(struct world *w, unsigned a, unsigned b)
 		p->tcp_flags = b >> 1 & 7; /* FIN, SYN, RST */
 	if (p->protocol == 1)
 		p->src_port = 0;
+	w->extra[w->nburst] = (struct packet_extra){ .shortest = p->octets,
+		.longest = p->octets,
+		.ttl = (uint8_t)a,
+		.ttl_min = (uint8_t)a,
+		.ttl_max = (uint8_t)a };
 	account(&w->added[key_of(p->ip_version, p->src[3], p->dst[3],
 		    p->src_port, p->dst_port, p->protocol)],
 	    1, p->octets);
@@ -326,9 +363,11 @@ open_world(struct world *w, struct rbuf *script)
 {
 	static const uint32_t defaults_ms[TIMEOUTS] = { 60000, 60000, 10000,
 		10000, 60000, 60000, 300000, 1000 };
+	uint8_t first = rb_u8(script);
 
 	memset(w, 0, sizeof(*w));
-	w->config.max_flows = 1 + rb_u8(script) % FLOWS_MAX;
+	w->config.max_flows = 1 + first % FLOWS_MAX;
+	w->config.extra = first & 0x80;
 	w->config.key = (enum flow_key_level)(KEY_FULL + rb_u8(script) % 4);
 	w->config.octets_max = OCTETS_MAX;
 	memcpy(w->config.timeout_ms, defaults_ms, sizeof(defaults_ms));

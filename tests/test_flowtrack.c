@@ -739,15 +739,30 @@ UNIT(packets_without_extra_leave_what_the_cache_knows_itself)
 }
 END_TEST
 
-UNIT(active_flows_are_listed_without_extra)
+UNIT(active_flows_are_listed_with_their_extra_so_far)
 {
-	struct flow_record r;
+	struct flow_extra extra[2];
+	struct flow_record r[2];
 	uint32_t cursor = 0;
 
 	begin_with(KEY_FULL, 10, true);
+	add_extra(packet(0, 17, 2, 1), 60, 100);
+	for (uint64_t ms = 30000; ms <= 330000; ms += 30000)
+		add_extra(packet(ms, 17, 2, 1), 50, 200);
+	add_extra(packet(330000, 17, 1, 2), 40, 50);
+	ck_assert_uint_eq(flowtrack_list(ft, &cursor, r, extra, 2), 1);
+	ck_assert_ptr_eq(r[0].extra, &extra[0]);
+	ck_assert_uint_eq(extra[0].number, 1);
+	ck_assert_uint_eq(extra[0].half[0].packets_total, 12);
+	ck_assert_uint_eq(extra[0].half[1].octets_total, 50);
+	ck_assert_uint_eq(extra[0].half[0].packet.ttl, 50);
+	end();
+	ck_assert_uint_eq(got_extra[1].half[0].packets_total, 12);
+	begin(KEY_FULL, 10);
 	add_udp(0, 2, 1);
-	ck_assert_uint_eq(flowtrack_list(ft, &cursor, &r, 1), 1);
-	ck_assert_ptr_null(r.extra);
+	cursor = 0;
+	ck_assert_uint_eq(flowtrack_list(ft, &cursor, r, NULL, 1), 1);
+	ck_assert_ptr_null(r[0].extra);
 	end();
 }
 END_TEST
@@ -855,7 +870,7 @@ UNIT(list_shows_every_active_flow_once)
 	for (uint32_t i = 1; i <= 50; i++)
 		add_udp(i, i, 200);
 	do {
-		n = flowtrack_list(ft, &cursor, page, 7);
+		n = flowtrack_list(ft, &cursor, page, NULL, 7);
 		for (size_t i = 0; i < n; i++) {
 			ck_assert_uint_eq(page[i].end_reason, FLOW_END_NONE);
 			ck_assert_uint_eq(page[i].fwd.packets, 1);
@@ -990,7 +1005,7 @@ UNIT_MAIN("flowtrack", both_directions_share_one_entry_with_own_counts,
     a_flow_that_begins_anew_has_another_number_and_new_totals,
     several_caches_number_no_two_flows_alike,
     packets_without_extra_leave_what_the_cache_knows_itself,
-    active_flows_are_listed_without_extra,
+    active_flows_are_listed_with_their_extra_so_far,
     full_cache_ends_the_flow_idle_longest,
     eviction_is_in_exact_order_of_idleness_in_a_large_cache,
     cache_of_one_flow_works, flood_of_new_flows_is_accounted_in_bounded_memory,
