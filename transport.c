@@ -231,22 +231,27 @@ prepare_socket(int fd, int family, const struct collector_config *c)
 static int
 open_socket(struct transport *t, const struct addrinfo *ai)
 {
-	const char *what = NULL;
+	const char *what;
 
 	t->fd = socket(ai->ai_family,
 	    t->carrier->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    t->carrier->protocol);
-	if (t->fd == -1 && errno == EPROTONOSUPPORT)
-		what = "not supported by this system's kernel";
-	if (t->fd != -1) {
-		what = prepare_socket(t->fd, ai->ai_family, t->config);
-		if (what == NULL &&
-		    (connect(t->fd, ai->ai_addr, ai->ai_addrlen) == 0 ||
-			errno == EINPROGRESS))
-			return 0;
+	if (t->fd == -1) {
+		transport_why(t, "%s",
+		    errno == EPROTONOSUPPORT
+			? "this system's kernel does not have that protocol"
+			: strerror(errno));
+		return -1;
 	}
-	transport_why(t, "%s%s%s", what == NULL ? "" : what,
-	    what == NULL ? "" : ": ", strerror(errno));
+	what = prepare_socket(t->fd, ai->ai_family, t->config);
+	if (what != NULL) {
+		transport_why(t, "%s: %s", what, strerror(errno));
+		return -1;
+	}
+	if (connect(t->fd, ai->ai_addr, ai->ai_addrlen) == 0 ||
+	    errno == EINPROGRESS)
+		return 0;
+	transport_why(t, "%s", strerror(errno));
 	return -1;
 }
 
@@ -364,6 +369,7 @@ use_list(struct transport *t, struct addrinfo *list)
 static void
 start_lookup(struct transport *t)
 {
+	t->looked_up_ns = t->now_ns;
 	t->lookup_ns = t->now_ns + jittered(t->config->lookup_ms * NS_PER_MS);
 	t->troubles = t->stats.refused + t->stats.errors;
 	t->resolver = resolver_start(t->config->address.host,
@@ -428,14 +434,13 @@ is_listed(struct transport *t, const struct addrinfo *list)
 
 /* Send to another address from now on, and to the old one what waits. */
 static void
-move_on(struct transport *t, const struct addrinfo *to)
+leave_address(struct transport *t)
 {
 	transport_flush(t);
 	lose_queue(t);
 	close_connection(t, false);
 	t->moved_ns = t->now_ns;
-	t->at = to;
-	connect_on(t);
+	t->refusals_left = t->stats.refused;
 }
 
 /*
@@ -445,18 +450,13 @@ move_on(struct transport *t, const struct addrinfo *to)
 static void
 take_new_list(struct transport *t, struct addrinfo *list)
 {
-	const struct addrinfo *ai = list;
-
 	if (is_listed(t, list) || t->carrier->session) {
 		freeaddrinfo(list);
 		return;
 	}
-	transport_flush(t);
-	lose_queue(t);
-	close_connection(t, false);
-	use_list(t, list);
 	log_note("collector %s: has another address", t->name);
-	t->at = ai;
+	leave_address(t);
+	use_list(t, list);
 	connect_on(t);
 }
 
@@ -510,15 +510,12 @@ go_on_connecting(struct transport *t)
 static void
 refresh_name(struct transport *t)
 {
-	uint64_t lookup_ns = t->lookup_ns, soon_ns;
+	uint64_t soon_ns = t->looked_up_ns + TROUBLED_NS;
+	bool troubled = t->troubles != t->stats.refused + t->stats.errors;
 
 	if (t->numeric || t->resolver != NULL)
 		return;
-	soon_ns = t->lookup_ns - t->config->lookup_ms * NS_PER_MS + TROUBLED_NS;
-	if (t->troubles != t->stats.refused + t->stats.errors &&
-	    soon_ns < lookup_ns)
-		lookup_ns = soon_ns;
-	if (t->now_ns >= lookup_ns)
+	if (t->now_ns >= t->lookup_ns || (troubled && t->now_ns >= soon_ns))
 		start_lookup(t);
 }
 
@@ -528,11 +525,12 @@ leave_refusal(struct transport *t)
 {
 	const struct addrinfo *next = t->at->ai_next;
 
-	if (!t->refused || t->list->ai_next == NULL ||
-	    t->refusals_seen != t->stats.refused ||
-	    t->refused_ns != t->now_ns || t->now_ns - t->moved_ns < NS_PER_S)
+	if (!t->refused || t->stats.refused == t->refusals_left ||
+	    t->list->ai_next == NULL || t->now_ns - t->moved_ns < NS_PER_S)
 		return;
-	move_on(t, next == NULL ? t->list : next);
+	leave_address(t);
+	t->at = next == NULL ? t->list : next;
+	connect_on(t);
 }
 
 static bool
@@ -570,6 +568,7 @@ tell_time(struct transport *t, uint64_t mono_ns)
 		t->attempt_ns += mono_ns;
 		t->deadline_ns += mono_ns;
 		t->lookup_ns += mono_ns;
+		t->looked_up_ns += mono_ns;
 		t->progress_ns += mono_ns;
 		t->retry_ns += mono_ns;
 	}

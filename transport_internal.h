@@ -68,10 +68,10 @@ struct transport {
 	/* Where the collector is. */
 	bool numeric;
 	struct resolver *resolver;
-	struct addrinfo *list;     /* owned */
-	const struct addrinfo *at; /* in it: tried last; NULL = none */
-	uint64_t lookup_ns;        /* when to look up again */
-	uint64_t troubles;         /* refusals and errors at the last look-up */
+	struct addrinfo *list;            /* owned */
+	const struct addrinfo *at;        /* in it: tried last; NULL = none */
+	uint64_t looked_up_ns, lookup_ns; /* last, and next */
+	uint64_t troubles; /* refusals and errors at the last look-up */
 
 	/* The attempt to connect, and the session. */
 	enum phase phase;
@@ -99,7 +99,8 @@ struct transport {
 	bool refused;        /* and nothing better came since */
 	uint64_t refused_ns; /* when it was last seen by transport_tick */
 	uint64_t refusals_seen, datagrams_seen; /* ... and until then */
-	uint64_t moved_ns; /* to another address of the name */
+	uint64_t moved_ns;      /* to another address of the name, */
+	uint64_t refusals_left; /* after so many refusals */
 };
 
 /* Whether the stream socket has connected; sets t->events. */

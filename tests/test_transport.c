@@ -7,8 +7,10 @@
  * told to fail, since the loopback never keeps a datagram waiting.
  */
 #include <sys/socket.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -59,6 +61,61 @@ sendmmsg(int fd, struct mmsghdr *message, unsigned n, mmsg_flags flags)
 	return (int)n;
 }
 #endif
+
+/* One of several addresses, chained by hand. */
+#define CHAINED 0x7e57
+struct chained {
+	struct addrinfo ai; /* first: a pointer to it is one to the whole */
+	struct addrinfo *owned;
+};
+
+/* Names under .test have the addresses that a test gives them, if any. */
+static const char *given[4];
+
+int
+getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+    struct addrinfo **list)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *,
+	    struct addrinfo **) = NULL;
+	struct addrinfo numeric = *hints, **end = list;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (strstr(host, ".test") == NULL)
+		return real(host, port, hints, list);
+	if (hints->ai_flags & AI_NUMERICHOST || given[0] == NULL)
+		return EAI_NONAME;
+	numeric.ai_flags = AI_NUMERICHOST;
+	for (int i = 0; given[i] != NULL; i++) {
+		struct chained *c = calloc(1, sizeof(*c));
+
+		ck_assert_ptr_nonnull(c);
+		ck_assert_int_eq(real(given[i], port, &numeric, &c->owned), 0);
+		c->ai = *c->owned;
+		c->ai.ai_flags = CHAINED;
+		c->ai.ai_next = NULL;
+		*end = &c->ai;
+		end = &c->ai.ai_next;
+	}
+	return 0;
+}
+
+void
+freeaddrinfo(struct addrinfo *ai)
+{
+	void (*real)(struct addrinfo *) = NULL;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "freeaddrinfo");
+	while (ai != NULL && ai->ai_flags == CHAINED) {
+		struct chained *c = (struct chained *)(void *)ai;
+
+		ai = ai->ai_next;
+		real(c->owned);
+		free(c);
+	}
+	if (ai != NULL)
+		real(ai);
+}
 
 /* Where a test sends to; outlives its transport. */
 static struct collector_config config;
@@ -204,14 +261,20 @@ UNIT(a_name_is_host_and_port_with_brackets_around_ipv6)
 END_TEST
 
 /* Wait until the look-up of t rang `wake`, and tick. */
-static bool
-await_answer(struct transport *t)
+static enum transport_event
+await_answer_at(struct transport *t, uint64_t mono_ns)
 {
 	struct pollfd pfd = { .fd = wake_fd(&wake), .events = POLLIN };
 
 	ck_assert_int_eq(poll(&pfd, 1, LOOKUP_MS), 1);
 	wake_clear(&wake);
-	return transport_tick(t, 0);
+	return transport_tick(t, mono_ns);
+}
+
+static bool
+await_answer(struct transport *t)
+{
+	return await_answer_at(t, 0) != TRANSPORT_NO_NEWS;
 }
 
 UNIT(a_name_is_looked_up_and_then_comes_up)
@@ -271,6 +334,218 @@ UNIT(a_name_nobody_knows_settles_as_failed_and_blocks_nothing)
 	ck_assert(transport_ready(t)); /* it holds nobody up */
 	check_poll(t, 0);
 	transport_free(t); /* perhaps while it is being looked up */
+}
+END_TEST
+
+/* Sinks on two addresses of the loopback, with the same port. */
+static void
+open_two(struct sink *one, struct sink *two, struct collector_address *name)
+{
+	struct collector_address second;
+
+	ck_assert_int_eq(sink_open(one, "127.0.0.1"), 0);
+	second = one->address;
+	(void)snprintf(second.host, sizeof(second.host), "127.0.0.2");
+	sink_reopen(two, &second);
+	*name = one->address;
+	(void)snprintf(name->host, sizeof(name->host), "flows.test");
+}
+
+static void
+give(const char *first, const char *second)
+{
+	given[0] = first;
+	given[1] = second;
+}
+
+/* A transport to a name that has been looked up. */
+static struct transport *
+make_named(const struct collector_address *name)
+{
+	struct transport *t;
+
+	config = endpoint_defaults;
+	config.lookup_ms = 60000;
+	t = make_with(name);
+	ck_assert_int_eq(await_answer_at(t, 1 * S), TRANSPORT_SESSION);
+	return t;
+}
+
+UNIT(a_name_that_changes_is_followed)
+{
+	struct collector_address name;
+	struct sink one, two;
+	struct transport *t;
+
+	open_two(&one, &two, &name);
+	give("127.0.0.1", NULL);
+	t = make_named(&name);
+	ck_assert_int_eq(send_text(t, "first"), 0);
+	check_next(&one, "first");
+	give("127.0.0.2", NULL);
+	ck_assert_int_eq(transport_tick(t, 40 * S), TRANSPORT_NO_NEWS);
+	ck_assert_int_eq(send_text(t, "second"), 0);
+	check_next(&one, "second"); /* nobody has looked yet */
+	ck_assert_int_eq(transport_tick(t, 80 * S), TRANSPORT_NO_NEWS);
+	ck_assert_int_eq(await_answer_at(t, 80 * S), TRANSPORT_SESSION);
+	ck_assert_int_eq(send_text(t, "third"), 0);
+	check_next(&two, "third");
+	ck_assert_int_eq(sink_next(&one), -1);
+	check_cargo(&transport_stats(t)->sent, 3);
+	transport_free(t);
+	sink_close(&one);
+	sink_close(&two);
+}
+END_TEST
+
+UNIT(the_old_address_holds_while_there_is_no_answer_or_the_same)
+{
+	struct collector_address name;
+	struct sink one, two;
+	struct transport *t;
+
+	open_two(&one, &two, &name);
+	give("127.0.0.1", NULL);
+	t = make_named(&name);
+	for (uint64_t s = 100; s < 1000; s += 100) {
+		give(s % 200 == 0 ? NULL : "127.0.0.1", NULL);
+		ck_assert_int_eq(transport_tick(t, s * S), TRANSPORT_NO_NEWS);
+		ck_assert_int_eq(await_answer_at(t, s * S), TRANSPORT_NO_NEWS);
+		ck_assert_int_eq(transport_state(t), TRANSPORT_UP);
+		ck_assert_int_eq(send_text(t, "on"), 0);
+		check_next(&one, "on");
+	}
+	transport_free(t);
+	sink_close(&one);
+	sink_close(&two);
+}
+END_TEST
+
+UNIT(a_name_is_looked_up_sooner_when_sending_fails)
+{
+	struct collector_address name;
+	struct sink one, two;
+	struct transport *t;
+
+	open_two(&one, &two, &name);
+	give("127.0.0.1", NULL);
+	t = make_named(&name);
+	sink_close(&one);
+	give("127.0.0.2", NULL);
+	ck_assert_int_eq(send_text(t, "lost"), 0);
+	(void)transport_tick(t, 5 * S); /* it is refused */
+	ck_assert(transport_refused(t));
+	ck_assert_int_eq(transport_tick(t, 15 * S), TRANSPORT_NO_NEWS);
+	ck_assert_int_eq(await_answer_at(t, 15 * S), TRANSPORT_SESSION);
+	ck_assert_int_eq(send_text(t, "found"), 0);
+	check_next(&two, "found");
+	transport_free(t);
+	sink_close(&two);
+}
+END_TEST
+
+UNIT(all_addresses_of_a_name_are_tried_in_turn)
+{
+	struct collector_address name;
+	struct sink one, two;
+	struct transport *t;
+	uint64_t s = 2;
+
+	open_two(&one, &two, &name);
+	give("127.0.0.1", "127.0.0.2");
+	t = make_named(&name);
+	sink_close(&one);
+	ck_assert_int_eq(send_text(t, "refused"), 0);
+	while (transport_tick(t, s * S) != TRANSPORT_SESSION)
+		ck_assert_uint_lt(s++, 5);
+	ck_assert_int_eq(send_text(t, "taken"), 0);
+	check_next(&two, "taken");
+	/* The other way round, too. */
+	sink_close(&two);
+	sink_reopen(&one, &one.address);
+	ck_assert_int_eq(send_text(t, "refused"), 0);
+	while (transport_tick(t, s * S) != TRANSPORT_SESSION)
+		ck_assert_uint_lt(s++, 9);
+	ck_assert_int_eq(send_text(t, "taken"), 0);
+	check_next(&one, "taken");
+	transport_free(t);
+	sink_close(&one);
+}
+END_TEST
+
+/* The source address and the type of service of the next datagram. */
+static void
+look_at_next(struct sink *s, char source[INET_ADDRSTRLEN], int *tos)
+{
+	union {
+		struct cmsghdr align;
+		uint8_t octets[256];
+	} control;
+	struct sockaddr_in from;
+	struct iovec iov = { s->data, sizeof(s->data) };
+	struct msghdr msg = { .msg_name = &from,
+		.msg_namelen = sizeof(from),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+
+	ck_assert_int_gt(recvmsg(s->fd, &msg, 0), 0);
+	ck_assert_ptr_nonnull(
+	    inet_ntop(AF_INET, &from.sin_addr, source, INET_ADDRSTRLEN));
+	c = CMSG_FIRSTHDR(&msg);
+	ck_assert(c != NULL && c->cmsg_type == IP_TOS);
+	*tos = *CMSG_DATA(c);
+}
+
+UNIT(datagrams_come_from_the_address_and_have_the_code_point_asked_for)
+{
+	char source[INET_ADDRSTRLEN];
+	struct transport *t;
+	struct sink s;
+	int on = 1, tos;
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	ck_assert_int_eq(
+	    setsockopt(s.fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)), 0);
+	config = endpoint_defaults;
+	config.source = "127.0.0.3";
+	config.dscp = 46;
+	config.device = "lo";
+	t = make_with(&s.address);
+	ck_assert_int_eq(transport_state(t), TRANSPORT_UP);
+	ck_assert_int_eq(send_text(t, "x"), 0);
+	look_at_next(&s, source, &tos);
+	ck_assert_str_eq(source, "127.0.0.3");
+	ck_assert_int_eq(tos, 46 << 2);
+	transport_free(t);
+	sink_close(&s);
+}
+END_TEST
+
+static void
+check_unreachable(const char *source, const char *device)
+{
+	struct transport *t;
+	struct sink s;
+
+	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	config = endpoint_defaults;
+	config.source = source;
+	config.device = device;
+	t = make_with(&s.address);
+	ck_assert_int_eq(transport_state(t), TRANSPORT_FAILED);
+	ck_assert_int_eq(send_text(t, "x"), -1);
+	transport_free(t);
+	sink_close(&s);
+}
+
+UNIT(a_source_or_device_that_is_not_there_is_tried_again)
+{
+	check_unreachable("192.0.2.1", NULL);
+	check_unreachable("::1", NULL); /* of the other family */
+	check_unreachable(NULL, "no-such-device");
 }
 END_TEST
 
@@ -689,6 +964,12 @@ UNIT_MAIN("transport", a_numeric_ipv4_address_is_up_at_once,
     a_name_is_host_and_port_with_brackets_around_ipv6,
     a_name_is_looked_up_and_then_comes_up,
     a_name_nobody_knows_settles_as_failed_and_blocks_nothing,
+    a_name_that_changes_is_followed,
+    the_old_address_holds_while_there_is_no_answer_or_the_same,
+    a_name_is_looked_up_sooner_when_sending_fails,
+    all_addresses_of_a_name_are_tried_in_turn,
+    datagrams_come_from_the_address_and_have_the_code_point_asked_for,
+    a_source_or_device_that_is_not_there_is_tried_again,
     a_port_nobody_knows_settles_as_failed,
     datagrams_carry_the_hop_limit_asked_for,
     a_refusal_is_counted_and_the_datagram_that_met_it_is_sent,
