@@ -30,7 +30,7 @@
 /* Defaults that the usage text names too. */
 #define MAX_FLOWS_DEFAULT 8192
 #define SNAPLEN_DEFAULT 128
-#define BUFFER_DEFAULT_MIB 4
+#define BUFFER_DEFAULT_MIB 2
 /* A receiver with a default socket buffer on the same machine keeps up. */
 #define RATE_DEFAULT 2000
 #define IDLE_DEFAULT_S 60

@@ -113,7 +113,7 @@ UNIT(defaults_are_those_of_the_manual)
 	ck_assert(!cfg.debug && !cfg.foreground && !cfg.rate_given);
 	ck_assert(cfg.capture.promiscuous);
 	ck_assert_ptr_null(cfg.capture.filter);
-	ck_assert_uint_eq(cfg.capture.buffer_octets, 4194304);
+	ck_assert_uint_eq(cfg.capture.buffer_octets, 2097152);
 	ck_assert_uint_eq(cfg.capture.snaplen, 128);
 	ck_assert_uint_eq(cfg.track.max_flows, 8192);
 	ck_assert_int_eq(cfg.track.key, KEY_FULL);
