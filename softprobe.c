@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -417,12 +418,24 @@ note_interfaces(struct field_choice *fields,
 	fields->ninterfaces = n;
 }
 
-/* Tell the exporter what its statistics are made from, and the interfaces. */
-static void
-tell_exporter(struct probe *p)
+/* Whether packets of a source come from many interfaces: any, or nflog. */
+static bool
+captures_from_many(const struct meter_call *count)
 {
-	const struct meter_call *count = &p->count;
-	struct exporter_interface table[METER_SOURCES_MAX];
+	for (size_t i = 0; i < count->nsources; i++)
+		if (count->source[i].live && count->source[i].ifindex == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Fill the table of interfaces: those captured from and, unless it is NULL,
+ * those of a list of the system's.  Returns how many.
+ */
+static size_t
+list_interfaces(const struct meter_call *count, const struct if_nameindex *all,
+    struct exporter_interface table[METER_SOURCES_MAX])
+{
 	size_t n = 0;
 
 	for (size_t i = 0; i < count->nsources; i++) {
@@ -432,12 +445,31 @@ tell_exporter(struct probe *p)
 			table[n++] = (struct exporter_interface){ s->ifindex,
 				s->name, s->name };
 	}
+	if (all == NULL)
+		return n;
+	for (; all->if_index != 0 && n < METER_SOURCES_MAX; all++)
+		table[n++] = (struct exporter_interface){ all->if_index,
+			all->if_name, all->if_name };
+	return n;
+}
+
+/* Tell the exporter what its statistics are made from, and the interfaces. */
+static void
+tell_exporter(struct probe *p)
+{
+	struct exporter_interface table[METER_SOURCES_MAX];
+	struct if_nameindex *all =
+	    captures_from_many(&p->count) ? if_nameindex() : NULL;
+	size_t n = list_interfaces(&p->count, all, table);
+
 	note_interfaces(&p->config.exporter.fields, table, n);
-	if (p->exporter == NULL)
-		return;
-	tell_counts(p->exporter, &p->count.stats);
-	if (exporter_interfaces(p->exporter, table, n) == -1)
-		log_warn("interface table: %s", strerror(errno));
+	if (p->exporter != NULL) {
+		tell_counts(p->exporter, &p->count.stats);
+		if (exporter_interfaces(p->exporter, table, n) == -1)
+			log_warn("interface table: %s", strerror(errno));
+	}
+	if (all != NULL)
+		if_freenameindex(all);
 }
 
 /* Whether anything is told of counts or interfaces. */

@@ -287,6 +287,24 @@ def several_interfaces():
     sh("ip", "link", "del", "near1")
 
 
+def names_of_interfaces():
+    """In records that ask for them, also of a capture from all interfaces."""
+    fields = ["--fields", "interfaceName,ingressPhysicalInterface"]
+    for sources in (("-i", FAR), ("-i", "any")):
+        with Live("--json", *fields, "udp and dst port 777",
+                sources=sources) as run:
+            with Wire() as wire:
+                wire.send(eth(udp4(1, dport=777)))
+                wait_for(lambda: run.received() > 0, 3)
+            ended_well("%s %s: names in records" % sources, run)
+            told = {(r.json["interfaceName"], r.json["ingressInterface"],
+                r.json["ingressPhysicalInterface"]) for r in run.records()}
+            check("%s %s: its record has the interface's name" % sources,
+                told and all(name in (NEAR, FAR) and name ==
+                socket.if_indextoname(index) and physical == index for
+                name, index, physical in told), told)
+
+
 def workers_share_an_interface():
     with Live("--json", "--workers", "3", sources=("-i", FAR)) as run:
         with Wire() as wire:
@@ -627,7 +645,7 @@ if __name__ == "__main__":
         quiet_link_exports_within_the_timeout,
         records_are_printed_as_they_come, active_timeout_on_a_live_link,
         signals_export_everything, harmless_signals, under_load,
-        several_interfaces, workers_share_an_interface,
+        several_interfaces, names_of_interfaces, workers_share_an_interface,
         frames_are_cut_by_the_kernel, filter_on_an_interface,
         interface_down_and_up, interface_deleted_and_recreated,
         missing_interface,
