@@ -22,6 +22,7 @@
 #include "fields.h"
 #include "ie.h"
 #include "message.h"
+#include "privdrop.h"
 #include "values.h"
 
 #define STRING(x) #x
@@ -135,7 +136,7 @@ static set_fn set_buffer, set_collector, set_control, set_elements,
     set_endpoint, set_fields, set_filter, set_flag, set_flow_key, set_help,
     set_interface, set_labels, set_later, set_no_promiscuous, set_mode,
     set_nothing, set_number, set_sampling, set_pidfile, set_rate, set_read,
-    set_time_unit, set_timeout, set_transport, set_version;
+    set_time_unit, set_timeout, set_transport, set_user, set_version;
 
 #define AT(field)                                                              \
 	.at = offsetof(struct config, field),                                  \
@@ -262,6 +263,10 @@ static const struct option_row rows[] = {
 	    .set = set_pidfile },
 	{ GROUP_RUNNING, 'c', "control", "SOCKET",
 	    "where softprobectl connects, or none", .set = set_control },
+
+	{ GROUP_RUNNING, 0, "user", "NAME",
+	    "become this user, or none (" PRIVDROP_USER ")",
+	    .set = set_user },
 
 	{ GROUP_INFORMATION, 'h', "help", NULL, "this text", .set = set_help },
 	{ GROUP_INFORMATION, 'V', "version", NULL,
@@ -770,6 +775,16 @@ set_control(struct parse *p, const char *value)
 		    sizeof(sun.sun_path) - 1);
 	p->control_given = true;
 	return path_or_none(p, value, &p->cfg->control_path);
+}
+
+/* Whether there is such a user is known when the program starts. */
+static enum config_result
+set_user(struct parse *p, const char *value)
+{
+	if (*value == '\0')
+		return fail(p, "give the name of a user, or none");
+	p->cfg->user = value;
+	return CONFIG_RUN;
 }
 
 /* What the program can tell. */

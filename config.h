@@ -43,6 +43,7 @@ struct config {
 	bool quiet;               /* no summary */
 	const char *pidfile;      /* NULL = none */
 	const char *control_path; /* NULL = none */
+	const char *user;         /* to become; NULL = the default, or "none" */
 	char *filter_text;        /* owned; what capture.filter points to */
 };
 

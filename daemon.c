@@ -20,7 +20,7 @@
 
 static int report_fd = -1; /* to the waiting parent */
 static int pid_fd = -1;    /* locked */
-static const char *pid_path;
+static char *pid_path;     /* absolute: the working directory may change */
 
 /* Wait until the child reports that it runs, or ends. */
 static _Noreturn void
@@ -89,22 +89,6 @@ daemon_ready(void)
 	report_fd = -1;
 }
 
-/* A pidfile in a folder of our own, which may not be there after a boot. */
-static void
-make_folder(const char *path)
-{
-	char folder[256];
-	char *slash;
-
-	if (strlcpy(folder, path, sizeof(folder)) >= sizeof(folder))
-		return;
-	slash = strrchr(folder, '/');
-	if (slash == NULL || slash == folder)
-		return;
-	*slash = '\0';
-	mkdir(folder, 0755); /* if it fails, the file says why */
-}
-
 /* The process id that the holder of a locked pidfile wrote; 0 if none. */
 static long
 read_pid(const char *path)
@@ -126,7 +110,6 @@ daemon_write_pidfile(const char *path, long *other)
 	char text[24];
 	int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 
-	make_folder(path);
 	/* Who may write to the folder shall not choose what we overwrite. */
 	pid_fd = flopen(
 	    path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
@@ -137,8 +120,8 @@ daemon_write_pidfile(const char *path, long *other)
 		}
 		return -1;
 	}
-	pid_path = path;
-	if (ftruncate(pid_fd, 0) == 0 &&
+	pid_path = realpath(path, NULL);
+	if (pid_path != NULL && ftruncate(pid_fd, 0) == 0 &&
 	    write(pid_fd, text, (size_t)len) == len)
 		return 0;
 	daemon_remove_pidfile();
@@ -150,7 +133,10 @@ daemon_remove_pidfile(void)
 {
 	if (pid_fd == -1)
 		return;
-	unlink(pid_path);
+	if (pid_path != NULL)
+		unlink(pid_path);
+	free(pid_path);
+	pid_path = NULL;
 	close(pid_fd);
 	pid_fd = -1;
 }

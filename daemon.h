@@ -17,7 +17,7 @@ int daemon_start(void);
 void daemon_ready(void);
 
 /*
- * Write our process id to path (borrowed) and keep the file locked.  A stale
+ * Write our process id to path and keep the file locked.  A stale
  * file is taken over, a running holder refused, a link not followed.  Returns
  * 0, or -1 with errno: EEXIST, with *other set, if another process holds it.
  */

@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "meters.h"
+#include "privdrop.h"
 #include "wake.h"
 
 struct control;         /* control.h */
@@ -21,6 +22,7 @@ struct printer;         /* printer.h */
 
 struct probe {
 	struct config config;
+	struct privdrop privdrop;
 	struct wake wake; /* rung by the meters, a look-up or a signal */
 	struct meters *meters;
 	struct exporter *exporter; /* NULL without collectors */

@@ -23,6 +23,7 @@
 #include "extra.h"
 #include "log.h"
 #include "printer.h"
+#include "privdrop.h"
 #include "probe.h"
 #include "record.h"
 #include "report.h"
@@ -38,6 +39,7 @@
 #define PENDING_NS (1 * NS_PER_S) /* the last messages wait so long */
 #define REPLAY_PENDING_NS (60 * NS_PER_S) /* ... in a replay */
 #define COUNT_NS (5 * NS_PER_S) /* how old exported statistics may be */
+#define DESCRIPTORS_SPARE 256   /* for look-ups and what libraries open */
 #define PROGRESS_NS (NS_PER_S / 4)
 #define PROGRESS_WIDTH 40
 
@@ -260,6 +262,7 @@ open_control(struct probe *p)
 
 	if (p->config.control_path == NULL)
 		return 0;
+	privdrop_directory(&p->privdrop, p->config.control_path);
 	p->control = control_new(p->config.control_path, "softprobe",
 	    probe_commands, p, errbuf, sizeof(errbuf));
 	if (p->control == NULL)
@@ -268,12 +271,15 @@ open_control(struct probe *p)
 }
 
 static int
-open_pidfile(const struct config *cfg)
+open_pidfile(const struct probe *p)
 {
+	const struct config *cfg = &p->config;
 	long other;
 
-	if (cfg->pidfile == NULL ||
-	    daemon_write_pidfile(cfg->pidfile, &other) == 0)
+	if (cfg->pidfile == NULL)
+		return 0;
+	privdrop_directory(&p->privdrop, cfg->pidfile);
+	if (daemon_write_pidfile(cfg->pidfile, &other) == 0)
 		return 0;
 	if (errno == EEXIST)
 		log_error("another softprobe runs as process %ld (%s)", other,
@@ -624,8 +630,10 @@ settle(struct probe *p)
 	uint64_t end_ns = mono_ns + SETTLE_NS;
 	struct pollfd pfd[POLL_MAX];
 
-	while (p->exporter != NULL && p->config.replay &&
-	       !exporter_settled(p->exporter) && mono_ns < end_ns &&
+	if (p->exporter == NULL || !p->config.replay)
+		return;
+	exporter_tick(p->exporter, mono_ns); /* look-ups begin */
+	while (!exporter_settled(p->exporter) && mono_ns < end_ns &&
 	       stop_signals == 0) {
 		sleep_until(p, pfd, TURN_MS);
 		mono_ns = clock_ns(CLOCK_MONOTONIC);
@@ -706,6 +714,46 @@ close_probe(struct probe *p)
 	config_free(&p->config);
 }
 
+/* Which privileges the metering threads need to open what they lost. */
+static unsigned int
+rights_kept(const struct config *cfg)
+{
+	unsigned int keep = cfg->replay ? 0 : PRIVDROP_CAPTURE;
+
+	for (size_t i = 0; keep != 0 && i < cfg->nsources; i++)
+		if (strncmp(cfg->source[i].name, "nflog", 5) == 0)
+			keep |= PRIVDROP_NFLOG;
+	return keep;
+}
+
+/* Give up root, now that all is open and before anything is read. */
+static int
+give_up_root(const struct probe *p)
+{
+	unsigned int keep = rights_kept(&p->config);
+	char errbuf[CONFIG_ERROR_LEN];
+
+	if (privdrop_now(&p->privdrop, keep, errbuf, sizeof(errbuf)) == -1) {
+		log_error("%s", errbuf);
+		return -1;
+	}
+	if (p->privdrop.homeless && !p->config.replay)
+		log_warn("there is no user " PRIVDROP_USER
+			 ": going on as root, with capabilities: %s; make "
+			 "one, or give --user",
+		    privdrop_names(keep));
+	return 0;
+}
+
+/* As many descriptors as sources, collectors and clients may take. */
+static void
+limit_descriptors(const struct config *cfg)
+{
+	privdrop_descriptors(DESCRIPTORS_SPARE + CONTROL_CLIENTS_MAX +
+			     cfg->nsources * (cfg->workers + 1) * 4 +
+			     cfg->ncollectors * 4);
+}
+
 /* Open everything in an order that leaves nothing behind when it fails. */
 static int
 start(struct probe *p)
@@ -720,7 +768,8 @@ start(struct probe *p)
 		return -1;
 	}
 	p->started_ns = clock_ns(CLOCK_MONOTONIC);
-	if (open_meters(p) == -1 || open_pidfile(&p->config) == -1 ||
+	limit_descriptors(&p->config);
+	if (open_meters(p) == -1 || open_pidfile(p) == -1 ||
 	    open_control(p) == -1)
 		return -1;
 	errno = 0;
@@ -732,12 +781,15 @@ start(struct probe *p)
 	/* The first messages shall have it all. */
 	meters_final_stats(p->meters, &p->count);
 	tell_exporter(p);
-	settle(p);
+	if (give_up_root(p) == -1)
+		return -1;
 	if (meters_start(p->meters) == -1) {
 		log_error(
 		    "cannot start the metering thread: %s", strerror(errno));
 		_exit(EXIT_FAILURE); /* some may run already */
 	}
+	privdrop_rest(); /* what was kept is the metering threads' */
+	settle(p);
 	return 0;
 }
 
@@ -758,6 +810,12 @@ main(int argc, char **argv)
 		break;
 	}
 	log_set_debug(probe.config.debug);
+	if (privdrop_find(&probe.privdrop, probe.config.user, errbuf,
+		sizeof(errbuf)) == -1) {
+		log_error("%s", errbuf);
+		config_free(&probe.config);
+		return EXIT_USAGE;
+	}
 	if (start(&probe) == 0) {
 		daemon_ready();
 		result = finish(&probe, run(&probe));

@@ -13,6 +13,7 @@ import concurrent.futures
 import decimal
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -121,6 +122,10 @@ def scratch():
     global _scratch
     if _scratch is None:
         _scratch = tempfile.mkdtemp(prefix="softprobe-")
+        try:  # who softprobe becomes removes its files there
+            os.chown(_scratch, pwd.getpwnam("softprobe").pw_uid, -1)
+        except (KeyError, PermissionError):
+            pass
         owner = os.getpid()
         atexit.register(lambda: os.getpid() == owner and
             shutil.rmtree(_scratch, ignore_errors=True))
@@ -249,12 +254,12 @@ def probe(*args, stdin=None, seconds=SECONDS, **more):
 class Probe:
     """A softprobe that runs beside the test; ended when the block is left."""
 
-    def __init__(self, *args, stdin=subprocess.DEVNULL):
+    def __init__(self, *args, stdin=subprocess.DEVNULL, prefix=()):
         self.args = [str(a) for a in args]
         self.out_path = tempfile.mktemp(dir=scratch(), prefix="out-")
         self.err_path = self.out_path.replace("out-", "err-")
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self.process = subprocess.Popen([SOFTPROBE] + self.args,
+            self.process = subprocess.Popen([*prefix, SOFTPROBE] + self.args,
                 stdin=stdin, stdout=out, stderr=err)
         self.pid = self.process.pid
 
