@@ -714,7 +714,8 @@ transport_new(const struct collector_config *config, const struct wake *wake)
 		return NULL;
 	}
 	read_numeric(t);
-	start_attempt(t);
+	if (t->numeric) /* a thread that looks a name up starts with a tick */
+		start_attempt(t);
 	t->event = TRANSPORT_NO_NEWS; /* a new transport is in that state */
 	return t;
 }
@@ -755,10 +756,10 @@ transport_state(const struct transport *t)
 		return TRANSPORT_UP;
 	if (t->phase == PHASE_ENDED)
 		return TRANSPORT_CLOSED;
-	if (t->complained || t->phase == PHASE_IDLE)
+	if (t->complained || (t->phase == PHASE_IDLE && t->settled))
 		return TRANSPORT_FAILED;
-	return t->phase == PHASE_RESOLVING ? TRANSPORT_RESOLVING
-					   : TRANSPORT_CONNECTING;
+	return t->phase == PHASE_CONNECTING ? TRANSPORT_CONNECTING
+					    : TRANSPORT_RESOLVING;
 }
 
 bool

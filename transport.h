@@ -45,8 +45,9 @@ int transport_check(const struct collector_config *, char reason[REASON_LEN]);
 
 /*
  * Create a transport.  A numeric UDP address is ready at once; a name is
- * looked up in the background, for ever if need be; `wake` is rung when there
- * is an answer.  Both arguments must outlive the transport.  NULL with errno.
+ * looked up from the first tick on, for ever if need be; `wake` is rung when
+ * there is an answer.  Both arguments must outlive the transport.  NULL with
+ * errno.
  */
 struct transport *transport_new(
     const struct collector_config *, const struct wake *wake);

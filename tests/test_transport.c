@@ -260,12 +260,13 @@ UNIT(a_name_is_host_and_port_with_brackets_around_ipv6)
 }
 END_TEST
 
-/* Wait until the look-up of t rang `wake`, and tick. */
+/* Start the look-up of t, wait until it rang `wake`, and tick. */
 static enum transport_event
 await_answer_at(struct transport *t, uint64_t mono_ns)
 {
 	struct pollfd pfd = { .fd = wake_fd(&wake), .events = POLLIN };
 
+	ck_assert(!transport_tick(t, mono_ns));
 	ck_assert_int_eq(poll(&pfd, 1, LOOKUP_MS), 1);
 	wake_clear(&wake);
 	return transport_tick(t, mono_ns);
