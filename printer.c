@@ -339,7 +339,7 @@ write_cell(struct printer *p, int i, const char *text)
 static void
 write_row(struct printer *p, const struct export_record *rec)
 {
-	struct row row;
+	struct row row = { .cell = { "" } };
 
 	format_row(&row, &rec->flow);
 	fit_columns(p, &row);

@@ -75,7 +75,9 @@ static void
 check_extra(const struct packet_extra *a, const struct packet_extra *b,
     enum decode_status status, const struct packet *p)
 {
-	require(memcmp(a, b, sizeof(*a)) == 0);
+	const uint8_t *octets = (const void *)a, *again = (const void *)b;
+
+	require(memcmp(octets, again, sizeof(*a)) == 0);
 	if (status != DECODE_OK)
 		return;
 	require(a->shortest == p->octets && a->longest == p->octets);
