@@ -16,7 +16,7 @@ from frames import at, eth, pcap, udp4
 
 READER = os.path.join(e2e.TREE, "tests", "read_fixbuf")
 FLOWS = 3000  # of many messages: their sequence numbers are looked at
-KINDS = {"udp": ("10", "%s"), "v9": ("9", "%s")}  # -v and -n
+KINDS = {"udp": ("10", "%s"), "v9": ("9", "%s"), "tcp": ("10", "tcp://%s")}  # -v and -n
 # Of v9 it makes IPFIX first, and there finds fault with its own scopes.
 OWN_FAULT = "Illegal length 4 for information element messageScope"
 

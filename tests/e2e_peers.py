@@ -11,7 +11,7 @@ import time
 
 import e2e
 import frames
-from collect import Collector
+from collect import Collector, StreamCollector
 from e2e import check, equal, probe, wait_for
 from e2e_live import FAR, NEAR, Live, Wire, ended_well
 from frames import ACK, SYN, at, eth, ip4, ip6, pcap, tcp, udp, udp4
@@ -103,6 +103,32 @@ def m06_an_idle_client_keeps_nobody_waiting():
         ended_well("m06", run)
 
 
+def m07_a_collector_that_closes_its_session_ends_nothing():
+    with Collector() as other, StreamCollector() as collector:
+        with Live("-n", "tcp://%s?reconnect=1s" % collector.name, "-n",
+                other.name, "-t", "idle=1", "-t", "expint=0") as run, (
+                Wire()) as wire:
+            wire.send(*(frame for _, frame in many(100)))
+            check("m07: a session has all", wait_for(lambda: sum(len(
+                s.records) for s in collector.decoded()) == 100), run)
+            collector.hang_up()
+            time.sleep(0.1)
+            wire.send(*(eth(udp4(n)) for n in range(100, 200)))
+            check("m07: the other collector has all", wait_for(lambda: len(
+                other.decoded().records) == 200), run)
+            check("m07: there is another session", wait_for(lambda: len(
+                collector.streams) > 1), run)
+            wire.send(*(eth(udp4(n)) for n in range(200, 300)))
+            check("m07: which is sent to", wait_for(lambda: len(
+                collector.decoded()[-1].records) >= 100), run)
+            ended_well("m07", run)
+            check("m07: the account of each adds up", e2e.accounted(run.err),
+                run)
+    equal("m07: each session by the rules, from sequence 0 on",
+        [(s.errors, s.first_sequence) for s in collector.decoded()],
+        [([], 0)] * len(collector.streams))
+
+
 def m21_a_burst_loses_nothing():
     for rate in (200, 2000, 0):
         with Collector() as collector, Live("-n", collector.name) as run:
@@ -139,7 +165,9 @@ def m24_collectors_that_cannot_be_reached_stop_nothing():
 LIVE = [m01_packets_on_a_quiet_link_are_exported_in_time,
     m02_sigterm_in_the_foreground_exports_every_flow,
     m05_a_reader_of_the_flows_that_goes_does_not_end_the_probe,
-    m06_an_idle_client_keeps_nobody_waiting, m21_a_burst_loses_nothing,
+    m06_an_idle_client_keeps_nobody_waiting,
+    m07_a_collector_that_closes_its_session_ends_nothing,
+    m21_a_burst_loses_nothing,
     m24_collectors_that_cannot_be_reached_stop_nothing]
 
 

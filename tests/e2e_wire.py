@@ -7,11 +7,12 @@ decoder (collect.py): NetFlow v5, v9 and IPFIX to one or more collectors.
 import os
 import re
 import socket
+import ssl
 import time
 
 import e2e
 import frames
-from collect import Collector
+from collect import Collector, StreamCollector
 from e2e import check, equal, probe
 from frames import at, eth, ip4, ip6, pcap, udp, udp4
 from session import ELEMENTS, fits
@@ -62,6 +63,47 @@ def real_captures_on_the_wire():
             check(said + ": IPv6 flows are counted as unfit",
                 "unfit" in result.err and str(six) in result.err, result)
             equal(said + ": and said once", result.err.count("IPv6"), 1)
+
+
+def secure_context():
+    """Of a collector that shows a certificate for 127.0.0.1, in cert.pem."""
+    cert, key = e2e.path("cert.pem"), e2e.path("key.pem")
+    e2e.sh("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days",
+        "2", "-subj", "/CN=127.0.0.1", "-addext",
+        "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def real_captures_in_sessions():
+    """Each capture in one session over TCP, and over TLS."""
+    wanted = e2e.expected()
+    kinds = [("tcp", version, None) for version in ("9", "10")]
+    if "without" in probe("-n", "tls://127.0.0.1:9?ca=none", "-r",
+            "/dev/null").err:
+        e2e.skip("captures over TLS", "softprobe was built without OpenSSL")
+    elif e2e.need("captures over TLS", "openssl"):
+        kinds.append(("tls", "10", secure_context()))
+    def run(work):
+        name, (kind, version, context) = work
+        with StreamCollector(context=context) as collector:
+            to = "%s://%s" % (kind, collector.name)
+            if context is not None:
+                to += "?ca=" + e2e.path("cert.pem")
+            result = probe("-v", version, "--options", "all", "-n", to, "-r",
+                e2e.capture(name))
+        return "%s over %s, v%s: " % (name, kind, version), name, result, (
+            collector.decoded())
+    for said, name, result, sessions in e2e.each(run, [(n, k) for n in wanted
+            for k in kinds]):
+        check(said + "exit 0, the account adds up", result.code == 0 and
+            e2e.balanced(result.err) and e2e.accounted(result.err), result)
+        if not equal(said + "one session", len(sessions), 1):
+            continue
+        equal(said + "no rule is broken", sessions[0].errors[:3], [])
+        e2e.compare(said + "packets, octets, flags, class, times",
+            e2e.add_up(sessions[0].records), wanted[name], unit_ns=10**6)
 
 
 def wire_equals_json():
@@ -363,8 +405,8 @@ def rate():
 
 
 if __name__ == "__main__":
-    e2e.main([real_captures_on_the_wire, wire_equals_json,
-        same_file_same_datagrams, headers, elements_are_those_of_the_registry,
+    e2e.main([real_captures_on_the_wire, real_captures_in_sessions,
+        wire_equals_json, same_file_same_datagrams, headers, elements_are_those_of_the_registry,
         every_element_at_once, counters_have_8_octets, domain_of_every_message,
         v5_messages_are_full, message_size, template_refresh, replay_clock,
         counters, several_collectors, unknown_name, address_families, pace, rate])
