@@ -101,6 +101,8 @@ class StreamCollector:
                 if self.closing:
                     return
                 continue
+            except OSError:  # it was killed
+                return
             reader = threading.Thread(target=self._read, args=(session,),
                 daemon=True)
             self.threads.append(reader)
@@ -140,6 +142,12 @@ class StreamCollector:
                 self.open.pop().shutdown(socket.SHUT_RDWR)
             except OSError:  # it went first
                 pass
+
+    def kill(self):
+        """Close all at once, as a collector that dies."""
+        self.socket.close()
+        self.hang_up()
+        self.finish()
 
     def __enter__(self):
         return self
