@@ -735,9 +735,9 @@ field_choose_labels(struct field_choice *choice, unsigned n)
 	for (size_t row = 0; row < ROWS(ie_table); row++) {
 		uint16_t id = ie_table[row].id;
 
-		if (id >= IE_TOP_LABEL && id < IE_TOP_LABEL + n &&
+		if (id >= IE_TOP_LABEL && id < IE_TOP_LABEL + LABELS_MAX &&
 		    !(ie_table[row].has & OF_ANY))
-			set_row_bit(choice->on, row, true);
+			set_row_bit(choice->on, row, id < IE_TOP_LABEL + n);
 	}
 }
 
@@ -1018,35 +1018,43 @@ json_value(FILE *out, const struct ie *ie, const uint8_t *f)
 	}
 }
 
-/* Whether the record has all that a row speaks of. */
-static bool
-row_fits(
-    size_t row, const struct flow_record *r, const struct field_choice *choice)
+/* What a record has that is printed: HAS_ bits. */
+static uint32_t
+record_has(const struct flow_record *r, const struct field_choice *choice)
 {
 	static const uint8_t none[6];
-	const struct ie *ie = &ie_table[row];
-	unsigned has = flavour_has(template_flavour(r)) | choice_has(choice);
+	uint32_t has = flavour_has(template_flavour(r)) | choice_has(choice);
 
 	if (memcmp(r->src_mac, none, 6) != 0 ||
 	    memcmp(r->dst_mac, none, 6) != 0)
 		has |= HAS_MAC;
-	/* A flow that has not ended is listed without what is behind it. */
-	if (r->extra == NULL && (ie->has & (NEED(FLOW) | NEED(PACKETS))))
+	return has;
+}
+
+/* Whether a record that has all of `has` is printed with a row. */
+static bool
+row_fits(size_t row, uint32_t has, const struct flow_record *r,
+    const struct field_choice *choice)
+{
+	const struct ie *ie = &ie_table[row];
+
+	if (!(ie->dialects & DIALECT_IPFIX) || !row_chosen(row, has, choice))
 		return false;
-	return (ie->dialects & DIALECT_IPFIX) != 0 &&
-	       row_chosen(row, has, choice);
+	/* The cache may have kept nothing that could be told. */
+	return r->extra != NULL || !(ie->has & (NEED(FLOW) | NEED(PACKETS)));
 }
 
 void
 record_json(
     FILE *out, const struct export_record *r, const struct field_choice *choice)
 {
+	uint32_t has = record_has(&r->flow, choice);
 	const char *separator = "{";
 
 	for (size_t row = 0; row < ROWS(ie_table); row++) {
 		const struct ie *ie = &ie_table[row];
 
-		if (!row_fits(row, &r->flow, choice))
+		if (!row_fits(row, has, &r->flow, choice))
 			continue;
 		fprintf(out, "%s\"%s\":", separator, ie->name);
 		json_value(out, ie, (const uint8_t *)r + ie->off);
@@ -1059,11 +1067,13 @@ void
 record_chosen(
     FILE *out, const struct export_record *r, const struct field_choice *choice)
 {
+	uint32_t has = record_has(&r->flow, choice);
+
 	for (size_t row = 0; row < ROWS(ie_table); row++) {
 		const struct ie *ie = &ie_table[row];
 
 		if (!row_bit(choice->on, row) ||
-		    !row_fits(row, &r->flow, choice))
+		    !row_fits(row, has, &r->flow, choice))
 			continue;
 		fprintf(out, " %s=", ie->name);
 		json_value(out, ie, (const uint8_t *)r + ie->off);

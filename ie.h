@@ -61,7 +61,7 @@ struct field_choice {
  */
 bool field_choose(struct field_choice *, const char *name, bool on);
 
-/* Choose the first n labels of an MPLS label stack (0 to LABELS_MAX). */
+/* Choose of the labels of an MPLS label stack the first n (0 to LABELS_MAX). */
 void field_choose_labels(struct field_choice *, unsigned n);
 
 /* The NEED_ bits of what is chosen by name. */
