@@ -877,10 +877,11 @@ void
 option_interface(struct option_record *o, uint32_t ifindex, const char *name,
     const char *description)
 {
-	o->ifindex = ifindex;
-	strlcpy(o->interface_name, name, sizeof(o->interface_name));
-	strlcpy(o->interface_description, description,
-	    sizeof(o->interface_description));
+	*o = (struct option_record){ .ifindex = ifindex };
+	/* RFC 7011 s6.1.6: UTF-8, also where the system's names are not. */
+	text_clean(o->interface_name, sizeof(o->interface_name), name);
+	text_clean(o->interface_description, sizeof(o->interface_description),
+	    description);
 }
 
 void

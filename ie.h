@@ -170,7 +170,7 @@ struct export_record {
 /* Fill how packets were selected, as each format says it. */
 void option_sampling(struct option_record *, const struct sampling *);
 
-/* Fill a row of the interface table. */
+/* Fill a row of the interface table; names become UTF-8. */
 void option_interface(struct option_record *, uint32_t ifindex,
     const char *name, const char *description);
 

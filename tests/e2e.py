@@ -495,7 +495,7 @@ def sh(*words, ok=True):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS)
     if ok and done.returncode != 0:
         raise RuntimeError("%s: %s" % (
-            " ".join(words), done.stdout.decode(errors="replace")))
+            words, done.stdout.decode(errors="replace")))
     return done.stdout.decode(errors="replace")
 
 

@@ -4,6 +4,7 @@
 e2e_options.py - options data of a live capture, in network namespaces of the
 test's own: the interface table, and what the kernel dropped.
 """
+import os
 import signal
 import socket
 
@@ -36,6 +37,27 @@ def interface_table_comes_with_the_first_templates():
             [(socket.if_nametoindex(FAR), FAR, FAR), (7, "lo", "lo")])
 
 
+def names_are_utf_8_whatever_the_system_has():
+    long = b"x" * 60 + "köln".encode()
+    for n, (name, alias, wanted) in enumerate((
+            ("köln".encode(), "Köln → Rom".encode(), "köln"),
+            (b"b\xff\xfed", b"cut \xc3", "b??d"),
+            (b"abc\xe2\x82\xac01234567", long, "abc€01234567"))):
+        e2e.sh(b"ip", b"link", b"add", b"name", name, b"type", b"veth",
+            b"peer", b"name", b"peer%d" % n)
+        e2e.sh(b"ip", b"link", b"set", name, b"alias", alias, b"up")
+        for version in ("9", "10"):
+            with Collector() as collector, Live("-v", version, "-n",
+                    collector.name, "--options", "interfaces", "--fields",
+                    "interfaceName", sources=("-i", os.fsdecode(name))) as run:
+                wait_for(lambda: collector.datagrams)
+                run.stop()
+                session = collector.decoded()
+            said = "v%s: %r: " % (version, name)
+            equal(said + "no rule is broken", session.errors[:3], [])
+            equal(said + "is told", {o[82] for o in session.options}, {wanted})
+
+
 def kernel_drops_are_exported():
     """While the probe is stopped its buffer of 64 KiB overflows."""
     for version in ("9", "10"):
@@ -66,4 +88,4 @@ if __name__ == "__main__":
         e2e.main([])
     e2e.veth(NEAR, FAR)
     e2e.main([interface_table_comes_with_the_first_templates,
-        kernel_drops_are_exported])
+        names_are_utf_8_whatever_the_system_has, kernel_drops_are_exported])
