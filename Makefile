@@ -40,9 +40,9 @@ ALL_LIBS = $(DEPS_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(LIBS)
 
 # Every room but the two programs' own; see ARCHITECTURE.md.
 OBJS = capture.o capture_file.o capture_live.o commands.o config.o control.o daemon.o decode.o endpoint.o exporter.o \
-	extra.o fields.o flowkey.o flowtrack.o fragment.o ie.o input.o ipfix.o log.o message.o \
+	extra.o fields.o flowkey.o flowtrack.o fragment.o ie.o input.o ipfix.o lines.o log.o message.o \
 	meter.o meters.o netflow1.o netflow5.o netflow9.o pcapfile.o printer.o privdrop.o queue.o report.o resolver.o \
-	ring.o sampler.o share.o text.o tls.o transport.o transport_stream.o transport_udp.o values.o wake.o
+	ring.o sampler.o share.o text.o tls.o transport.o transport_file.o transport_stream.o transport_udp.o values.o wake.o
 PROGRAMS = softprobe softprobectl
 UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_config \
 	tests/test_control tests/test_decode tests/test_endpoint tests/test_exporter \
@@ -72,7 +72,7 @@ libsoftprobe.a: $(OBJS)
 
 # One line of headers for all: a build takes seconds.
 HEADERS = bytes.h capture.h capture_internal.h config.h control.h daemon.h decode.h endpoint.h exporter.h \
-	extra.h fields.h flowkey.h flowtrack.h fragment.h ie.h input.h log.h message.h meter.h \
+	extra.h fields.h flowkey.h flowtrack.h fragment.h ie.h input.h lines.h log.h message.h meter.h \
 	meters.h pcapfile.h printer.h privdrop.h probe.h queue.h record.h report.h resolver.h ring.h sampler.h share.h text.h \
 	transport.h transport_internal.h treetype.h values.h wake.h
 $(OBJS) softprobe.o softprobectl.o: $(HEADERS) Makefile VERSION

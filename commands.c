@@ -193,8 +193,9 @@ run_flows(struct control_request *rq, void *arg)
 
 	if (rq->step == 0) {
 		printer_free(p->lister);
-		p->lister =
-		    printer_new(rq->out, rq->json, &p->config.exporter.fields);
+		p->lister = printer_new(rq->out,
+		    rq->json ? PRINTER_JSON : PRINTER_TABLE,
+		    &p->config.exporter.fields);
 	}
 	if (p->lister == NULL)
 		return fail(rq, "out of memory");

@@ -1046,7 +1046,9 @@ settle_collector(struct parse *p, struct collector_config *to)
 		p->cfg->track.octets_max = UINT32_MAX;
 	/* Not all collectors count options data in the IPFIX sequence. */
 	if (to->options == EXPORT_BY_VERSION)
-		to->options = to->version == 9 ? EXPORT_ALL : 0;
+		to->options = to->version == 9 || to->kind == COLLECTOR_FILE
+				  ? EXPORT_ALL
+				  : 0;
 	return check_kind(p, to) != CONFIG_RUN ? CONFIG_BAD
 					       : check_version(p, to);
 }
@@ -1084,6 +1086,45 @@ settle_fields(struct config *cfg)
 	cfg->capture.extra = (fields->needs & NEED_PACKETS) != 0;
 }
 
+/* Files that would be written by two, or not where they are expected. */
+static enum config_result
+check_file(struct parse *p, size_t i)
+{
+	const struct config *cfg = p->cfg;
+	const struct collector_config *c = &cfg->collector[i];
+	const char *scheme = endpoint_scheme(c->kind);
+
+	if (!cfg->foreground && c->path[0] != '/')
+		return refuse(p,
+		    "-n %s:%.*s: a daemon needs a path that begins with /; "
+		    "give one, or -d",
+		    scheme, VALUE_SHOWN_MAX, c->path);
+	for (size_t k = 0; k < i; k++)
+		if (cfg->collector[k].path != NULL &&
+		    strcmp(cfg->collector[k].path, c->path) == 0)
+			return refuse(p,
+			    "-n %s:%.*s: this file is given twice; give it "
+			    "once",
+			    scheme, VALUE_SHOWN_MAX, c->path);
+	return CONFIG_RUN;
+}
+
+static enum config_result
+settle_files(struct parse *p)
+{
+	struct config *cfg = p->cfg;
+
+	for (size_t i = 0; i < cfg->ncollectors; i++)
+		if (cfg->collector[i].path != NULL &&
+		    strcmp(cfg->collector[i].path, "-") == 0)
+			cfg->foreground = true; /* where there is an output */
+	for (size_t i = 0; i < cfg->ncollectors; i++)
+		if (cfg->collector[i].path != NULL &&
+		    check_file(p, i) != CONFIG_RUN)
+			return CONFIG_BAD;
+	return CONFIG_RUN;
+}
+
 /* Settle what follows from several options together. */
 static enum config_result
 settle(struct parse *p)
@@ -1098,6 +1139,8 @@ settle(struct parse *p)
 				 "or -r FILE");
 	if (cfg->replay || cfg->ncollectors == 0 || cfg->debug)
 		cfg->foreground = true;
+	if (settle_files(p) != CONFIG_RUN)
+		return CONFIG_BAD;
 	if (!p->pidfile_given && !cfg->foreground)
 		cfg->pidfile = PIDFILE_DEFAULT;
 	if (!p->control_given && !cfg->replay && cfg->ncollectors > 0)

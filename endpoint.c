@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "lines.h"
 #include "message.h"
 
 #define MIB 1048576U
@@ -27,6 +28,8 @@
 #define QUEUE_MAX (UINT64_C(1024) * MIB)
 #define AGAIN_MIN_MS 1000U
 #define DSCP_MAX 63
+#define PATH_LEN_MAX 1000
+#define VERSION_IPFIX 10
 
 const struct collector_config endpoint_defaults = {
 	.kind = COLLECTOR_UDP,
@@ -57,16 +60,22 @@ static const struct scheme schemes[COLLECTOR_KINDS] = {
 	[COLLECTOR_SCTP] = { "sctp", PORT_CLEAR, false },
 	[COLLECTOR_TLS] = { "tls", PORT_TLS, false },
 	[COLLECTOR_DTLS] = { "dtls", PORT_TLS, false },
-	[COLLECTOR_FILE] = { "file", NULL, true },
-	[COLLECTOR_JSON] = { "json", NULL, true },
-	[COLLECTOR_CSV] = { "csv", NULL, true },
-	[COLLECTOR_TEXT] = { "text", NULL, true },
+	[COLLECTOR_FILE] = { "file", NULL, false },
+	[COLLECTOR_JSON] = { "json", NULL, false },
+	[COLLECTOR_CSV] = { "csv", NULL, false },
+	[COLLECTOR_TEXT] = { "text", NULL, false },
 };
 
 const char *
 endpoint_scheme(enum collector_kind kind)
 {
 	return schemes[kind].name;
+}
+
+bool
+endpoint_is_file(enum collector_kind kind)
+{
+	return schemes[kind].port == NULL;
 }
 
 /* The schemes as words to choose from; of hosts alone, or all. */
@@ -220,7 +229,7 @@ static set_fn set_address, set_device, set_number, set_octets, set_options,
 
 /* clang-format off */
 static const struct key keys[] = {
-	{ "export-version", "version", MESSAGE_KINDS, set_version,
+	{ "export-version", "version", HOST_KINDS, set_version,
 	    AT(version) },
 	{ "domain", NULL, MESSAGE_KINDS, set_number,
 	    AT(domain), .max = UINT32_MAX },
@@ -234,12 +243,16 @@ static const struct key keys[] = {
 	{ "hop-limit", NULL, HOST_KINDS, set_number,
 	    AT(hop_limit), .max = 255 },
 	{ "dscp", NULL, HOST_KINDS, set_number, AT(dscp), .max = DSCP_MAX },
-	{ "queue", NULL, HOST_KINDS, set_octets,
+	{ "queue", NULL, MESSAGE_KINDS, set_octets,
 	    AT(queue_octets), .min = QUEUE_MIN, .max = QUEUE_MAX },
 	{ "lookup", NULL, HOST_KINDS, set_time,
 	    AT(lookup_ms), .min = AGAIN_MIN_MS },
 	{ "reconnect", NULL, SESSION_KINDS, set_time,
 	    AT(reconnect_ms), .min = AGAIN_MIN_MS },
+	{ "rotate", NULL, BIT(COLLECTOR_FILE), set_time,
+	    AT(rotate_ms), .min = AGAIN_MIN_MS },
+	{ "size", NULL, BIT(COLLECTOR_FILE), set_octets,
+	    AT(file_octets), .min = QUEUE_MIN, .max = UINT32_MAX },
 	{ "tls-ca", "ca", TLS_KINDS, set_text, AT(tls_ca) },
 	{ "tls-cert", "cert", TLS_KINDS, set_text, AT(tls_cert) },
 	{ "tls-key", "key", TLS_KINDS, set_text, AT(tls_key) },
@@ -442,9 +455,10 @@ refuse_key(const struct collector_config *to, const struct base *base,
 		(void)strlcat(
 		    list, k->alias != NULL ? k->alias : k->name, sizeof(list));
 	}
-	return refuse(reason, "%.*s: \"%.*s\" is no key of %s; give %s",
-	    base->len, base->text, VALUE_SHOWN_MAX, name,
-	    endpoint_scheme(to->kind), list);
+	return refuse(reason, "%.*s: \"%.*s\" is no key of %s%s%s", base->len,
+	    base->text, VALUE_SHOWN_MAX, name, endpoint_scheme(to->kind),
+	    list[0] != '\0' ? "; give " : ", which has none; leave it out",
+	    list);
 }
 
 /*
@@ -523,6 +537,72 @@ read_scheme(struct collector_config *to, char **text, const char **port,
 	*colon = ':';
 	if (slashes)
 		*text = colon + 3;
+	else if (endpoint_is_file(to->kind))
+		*text = colon + 1;
+	return 0;
+}
+
+/* Conversions of strftime(3) that a file's name may have. */
+#define CONVERSIONS "YmdHMSFTjys"
+
+/* How many times a name has, in conversions; -1: there are others. */
+static int
+count_times(const char *name)
+{
+	int n = 0;
+
+	for (; (name = strchr(name, '%')) != NULL; name += 2) {
+		if (name[1] == '\0' || strchr(CONVERSIONS "%", name[1]) == NULL)
+			return -1;
+		n += name[1] != '%';
+	}
+	return n;
+}
+
+bool
+endpoint_is_dated(const struct collector_config *c)
+{
+	return c->kind == COLLECTOR_FILE && count_times(c->path) > 0;
+}
+
+static int
+read_path(
+    struct collector_config *to, const char *path, char reason[REASON_LEN])
+{
+	const char *scheme = endpoint_scheme(to->kind);
+
+	if (*path == '\0' || strlen(path) > PATH_LEN_MAX)
+		return refuse(reason,
+		    "%s: give %s:PATH, at most %d octets, or %s:- for standard "
+		    "output",
+		    scheme, scheme, PATH_LEN_MAX, scheme);
+	if (to->kind == COLLECTOR_FILE && count_times(path) == -1)
+		return refuse(reason,
+		    "%.*s: a %% in the name begins a time; give one "
+		    "of " CONVERSIONS " after it, or %%%%",
+		    value_shown(strlen(path)), path);
+	to->path = path;
+	return 0;
+}
+
+/* Keys, and what follows from them and the path together. */
+static int
+read_file_keys(struct collector_config *to, const struct base *base, char *text,
+    char reason[REASON_LEN])
+{
+	if (to->kind != COLLECTOR_FILE) { /* which sets its own sizes */
+		to->mtu = LINES_MAX;
+		to->queue_octets = 4 * LINES_MAX;
+	}
+	to->version = VERSION_IPFIX;
+	if (read_keys(to, base, text, reason) != 0)
+		return -1;
+	if ((to->rotate_ms != 0 || to->file_octets != 0) &&
+	    !endpoint_is_dated(to))
+		return refuse(reason,
+		    "%.*s: files that follow each other need the time in their "
+		    "name; give one such as %%Y%%m%%d-%%H%%M%%S.ipfix",
+		    base->len, base->text);
 	return 0;
 }
 
@@ -538,6 +618,10 @@ read_item(struct collector_config *to, const char *item, size_t len,
 		*query++ = '\0';
 	if (read_scheme(to, &text, &port, reason) != 0)
 		return -1;
+	if (endpoint_is_file(to->kind))
+		return read_path(to, text, reason) != 0
+			   ? -1
+			   : read_file_keys(to, &base, query, reason);
 	if (read_address(&to->address, text, port) != 0)
 		return refuse(reason,
 		    "\"%.*s\" is not a collector; give HOST:PORT or "

@@ -68,6 +68,9 @@ struct collector_config {
 	const char *tls_cert;  /* file of our certificate chain */
 	const char *tls_key;   /* file of its private key */
 	const char *tls_name;  /* to be in the collector's certificate */
+	const char *path;      /* of a file; "-" = standard output */
+	uint32_t rotate_ms;    /* a file holds so much time; 0 = any */
+	uint32_t file_octets;  /* ... and so many octets; 0 = any */
 	char *text;            /* owned; see endpoint_free() */
 };
 
@@ -109,6 +112,12 @@ void endpoint_free(struct collector_config *to);
 
 /* Whether messages to a kind can be lost on the way: datagrams. */
 bool endpoint_is_lossy(enum collector_kind);
+
+/* Whether a kind is a file on this machine, or standard output. */
+bool endpoint_is_file(enum collector_kind);
+
+/* Whether the name of its files has a time, and so each a name of its own. */
+bool endpoint_is_dated(const struct collector_config *);
 
 /* The scheme of a kind, e.g. "udp". */
 const char *endpoint_scheme(enum collector_kind);

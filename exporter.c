@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "exporter.h"
+#include "lines.h"
 #include "log.h"
 #include "message.h"
 #include "record.h"
@@ -47,6 +48,7 @@ struct collector {
 	uint64_t messages, octets, records; /* handed over */
 	struct time_span not_sent_span;     /* when records were lost */
 	uint64_t not_sent_seen;             /* how many until then */
+	struct lines *lines;                /* in place of messages; or NULL */
 	struct message message;
 	uint64_t pending_ns; /* when its first record was added */
 	uint64_t boot_ns;    /* whole seconds, or BOOT_UNKNOWN */
@@ -93,6 +95,7 @@ collector_free(struct collector *c)
 	if (c == NULL)
 		return;
 	transport_free(c->transport);
+	lines_free(c->lines);
 	free(c);
 }
 
@@ -131,13 +134,32 @@ make_templates(const struct exporter *e, struct collector *c)
 			c->options |= 1U << kind;
 }
 
+/* Messages or lines, of the kind of the collector.  0, or -1 with errno. */
+static int
+make_format(const struct exporter *e, struct collector *c)
+{
+	static const struct dialect none = { .name = "lines" };
+	enum collector_kind kind = c->config.kind;
+
+	c->dialect = &none;
+	if (endpoint_is_file(kind) && kind != COLLECTOR_FILE) {
+		c->lines = lines_new(kind, &e->config.fields);
+		return c->lines == NULL ? -1 : 0;
+	}
+	c->dialect = dialect_for(c->config.version);
+	if (c->dialect->has_sets)
+		make_templates(e, c);
+	else
+		template_fixed(c->template, c->dialect->bit);
+	return 0;
+}
+
 static struct collector *
 collector_new(const struct exporter *e, const struct collector_config *config)
 {
-	const struct dialect *dialect = dialect_for(config->version);
 	struct collector *c;
 
-	if (dialect == NULL) {
+	if (dialect_for(config->version) == NULL) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -145,11 +167,10 @@ collector_new(const struct exporter *e, const struct collector_config *config)
 	if (c == NULL)
 		return NULL;
 	c->config = *config;
-	c->dialect = dialect;
-	if (c->dialect->has_sets)
-		make_templates(e, c);
-	else
-		template_fixed(c->template, dialect->bit);
+	if (make_format(e, c) == -1) {
+		collector_free(c);
+		return NULL;
+	}
 	c->templates_due = c->dialect->has_sets;
 	c->boot_ns = BOOT_UNKNOWN;
 	c->pace = PACE_BURST;
@@ -159,6 +180,13 @@ collector_new(const struct exporter *e, const struct collector_config *config)
 		return c;
 	collector_free(c);
 	return NULL;
+}
+
+/* Whether a collector takes part in sharing and failing over: no file does. */
+static bool
+is_shared(const struct exporter *e, size_t i)
+{
+	return !endpoint_is_file(e->collector[i]->config.kind);
 }
 
 int
@@ -175,6 +203,8 @@ exporter_add_collector(
 	if (more[e->ncollectors] == NULL)
 		return -1;
 	e->ncollectors++;
+	if (!is_shared(e, e->chosen)) /* a failover begins with the first */
+		e->chosen = e->ncollectors - 1;
 	return 0;
 }
 
@@ -246,6 +276,24 @@ is_paced(const struct exporter *e, const struct collector *c)
 	return e->config.rate != 0 && endpoint_is_lossy(c->config.kind);
 }
 
+/* Hand over lines that were gathered. */
+static void
+send_lines(struct collector *c)
+{
+	const struct cargo *cargo = lines_cargo(c->lines);
+	size_t len;
+	const char *text = lines_text(c->lines, &len);
+
+	if (text == NULL)
+		return;
+	if (transport_send(c->transport, text, len, cargo) == 0) {
+		c->messages++;
+		c->octets += len;
+		c->records += cargo->records;
+	}
+	lines_clear(c->lines);
+}
+
 /* Close the message and hand it over; at_ns is when it leaves. */
 static void
 send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
@@ -253,8 +301,11 @@ send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 	struct message *m = &c->message;
 	struct cargo cargo = { m->flows, m->packets, m->octets };
 
+	if (c->lines != NULL)
+		send_lines(c);
 	if (message_empty(m))
 		return;
+	transport_date(c->transport, at_ns);
 	m->time_ns = header_time(c, at_ns);
 	m->sequence = c->sequence;
 	m->domain = c->config.domain;
@@ -465,6 +516,27 @@ fit_boot_time(
 }
 
 /*
+ * Complete a file that is full, or any if `now`, with statistics of all that
+ * is in it.  The next one knows nothing of it.
+ */
+static void
+turn_file(struct exporter *e, struct collector *c, bool now)
+{
+	size_t reserve = 2 * c->config.mtu; /* the next message, statistics */
+
+	if (!now && !transport_complete(c->transport, e->now_ns, reserve))
+		return;
+	send_message(e, c, e->now_ns);
+	if (!c->templates_due)
+		put_options(e, c, EXPORT_STATISTICS);
+	send_message(e, c, e->now_ns);
+	if (!transport_turn(c->transport))
+		return;
+	c->sequence = 0;
+	c->templates_due = c->dialect->has_sets;
+}
+
+/*
  * The next record starts a message: what must stand before it?  Nothing, if
  * templates for it have just been sent.
  */
@@ -474,6 +546,7 @@ open_message(struct exporter *e, struct collector *c, bool just_sent)
 	c->pending_ns = e->now_ns;
 	if (just_sent)
 		return;
+	turn_file(e, c, false);
 	/* One that refused may be back at any moment, and know nothing. */
 	if (templates_are_due(e, c) ||
 	    (c->dialect->has_sets && transport_refused(c->transport)))
@@ -521,21 +594,76 @@ add_record(struct exporter *e, struct collector *c, const struct flow_record *r)
 	}
 }
 
+/* The next of the collectors that share, after i; i if there is no other. */
+static size_t
+next_shared(const struct exporter *e, size_t i)
+{
+	for (size_t n = 1; n < e->ncollectors; n++)
+		if (is_shared(e, (i + n) % e->ncollectors))
+			return (i + n) % e->ncollectors;
+	return i;
+}
+
+/* The collector that shall have a conversation. */
+static size_t
+choose_shared(const struct exporter *e, const struct flow_record *r)
+{
+	size_t n = 0, i = e->ncollectors - 1;
+
+	for (size_t k = 0; k < e->ncollectors; k++)
+		n += is_shared(e, k);
+	if (n == 0)
+		return 0;
+	for (size_t k = share_index(r, n) + 1; k > 0; k--)
+		i = next_shared(e, i);
+	return i;
+}
+
 /* Whether what is exported now is for this collector. */
 static bool
 is_for(const struct exporter *e, size_t i)
 {
-	return e->config.mode == EXPORT_REPLICATE || i == e->chosen;
+	return e->config.mode == EXPORT_REPLICATE || i == e->chosen ||
+	       !is_shared(e, i);
 }
 
 static void
-count_elsewhere(struct collector *c, const struct flow_record *r)
+add_cargo(struct cargo *sum, const struct cargo *c)
 {
-	struct cargo *n = &c->stats.elsewhere;
+	sum->records += c->records;
+	sum->packets += c->packets;
+	sum->octets += c->octets;
+}
 
-	n->records++;
-	n->packets += r->fwd.packets + (r->biflow ? r->rev.packets : 0);
-	n->octets += r->fwd.octets + (r->biflow ? r->rev.octets : 0);
+/* What a record accounts for. */
+static void
+add_record_cargo(struct cargo *sum, const struct flow_record *r)
+{
+	sum->records++;
+	sum->packets += r->fwd.packets + (r->biflow ? r->rev.packets : 0);
+	sum->octets += r->fwd.octets + (r->biflow ? r->rev.octets : 0);
+}
+
+/* Add a conversation, which accounts for this, to one collector's lines. */
+static void
+add_lines(struct exporter *e, struct collector *c, const struct flow_record *r,
+    const struct cargo *cargo)
+{
+	if (lines_cargo(c->lines)->records == 0) {
+		c->pending_ns = e->now_ns;
+		if (transport_fresh(c->transport))
+			lines_begin(c->lines);
+	}
+	lines_add(c->lines, r, cargo);
+	if (lines_full(c->lines))
+		send_lines(c);
+}
+
+static bool
+is_empty(const struct collector *c)
+{
+	return c->lines != NULL ? lines_cargo(c->lines)->records == 0
+				: message_empty(&c->message);
 }
 
 /* Send the messages whose first record has waited long enough. */
@@ -545,8 +673,7 @@ send_lingering(struct exporter *e)
 	for (size_t i = 0; i < e->ncollectors; i++) {
 		struct collector *c = e->collector[i];
 
-		if (!message_empty(&c->message) &&
-		    e->now_ns - c->pending_ns >= LINGER_NS)
+		if (!is_empty(c) && e->now_ns - c->pending_ns >= LINGER_NS)
 			send_message(e, c, c->pending_ns + LINGER_NS);
 	}
 }
@@ -556,6 +683,7 @@ exporter_add(struct exporter *e, const struct flow_record *r)
 {
 	struct export_record split[2];
 	unsigned n = record_split(r, &e->config.fields, split);
+	struct cargo cargo = { 0, 0, 0 };
 
 	if (e->config.replay) {
 		if (r->ended_ns > e->now_ns)
@@ -565,14 +693,20 @@ exporter_add(struct exporter *e, const struct flow_record *r)
 	if (e->init_ns == 0)
 		e->init_ns = split[0].flow.fwd.start_ns;
 	if (e->config.mode == EXPORT_BALANCE)
-		e->chosen = share_index(r, e->ncollectors);
-	for (size_t i = 0; i < e->ncollectors; i++)
-		for (unsigned j = 0; j < n; j++)
-			if (is_for(e, i))
-				add_record(e, e->collector[i], &split[j].flow);
-			else
-				count_elsewhere(
-				    e->collector[i], &split[j].flow);
+		e->chosen = choose_shared(e, r);
+	for (unsigned j = 0; j < n; j++)
+		add_record_cargo(&cargo, &split[j].flow);
+	for (size_t i = 0; i < e->ncollectors; i++) {
+		struct collector *c = e->collector[i];
+
+		if (!is_for(e, i))
+			add_cargo(&c->stats.elsewhere, &cargo);
+		else if (c->lines != NULL)
+			add_lines(e, c, r, &cargo);
+		else
+			for (unsigned j = 0; j < n; j++)
+				add_record(e, c, &split[j].flow);
+	}
 }
 
 void
@@ -618,6 +752,8 @@ exporter_finish(struct exporter *e)
 {
 	if (e->config.replay && e->counts.time_ns > e->now_ns)
 		e->now_ns = e->counts.time_ns;
+	if (e->now_ns == 0) /* no packet was metered */
+		e->now_ns = e->counts.ignored_span.last_ns;
 	if (e->init_ns == 0)
 		e->init_ns = e->now_ns;
 	for (size_t i = 0; i < e->ncollectors && e->now_ns != 0; i++) {
@@ -641,7 +777,8 @@ exporter_send_templates(struct exporter *e)
 	for (size_t i = 0; i < e->ncollectors; i++) {
 		struct collector *c = e->collector[i];
 
-		if (!c->dialect->has_sets)
+		if (!c->dialect->has_sets ||
+		    c->config.kind == COLLECTOR_FILE) /* it has them */
 			continue;
 		send_message(e, c, e->now_ns);
 		put_templates(e, c);
@@ -684,6 +821,7 @@ tick_collector(struct exporter *e, struct collector *c, uint64_t mono_ns)
 	}
 	if (e->config.replay || transport_state(c->transport) != TRANSPORT_UP)
 		return;
+	turn_file(e, c, false);
 	if (message_empty(&c->message) && templates_are_due(e, c)) {
 		put_templates(e, c);
 		send_message(e, c, e->now_ns);
@@ -714,13 +852,14 @@ first_up(const struct exporter *e, uint64_t mono_ns)
 	for (size_t i = 0; i < e->ncollectors; i++) {
 		const struct collector *c = e->collector[i];
 
-		if (is_up(c) && (!works || i == e->chosen ||
-				    mono_ns - c->down_ns >= FAILBACK_NS))
+		if (is_shared(e, i) && is_up(c) &&
+		    (!works || i == e->chosen ||
+			mono_ns - c->down_ns >= FAILBACK_NS))
 			return i;
 	}
 	if (mono_ns - e->chosen_ns < TURN_NS)
 		return e->chosen;
-	return (e->chosen + 1) % e->ncollectors;
+	return next_shared(e, e->chosen);
 }
 
 /* Choose another collector if need be. */
@@ -753,6 +892,17 @@ exporter_tick(struct exporter *e, uint64_t mono_ns)
 		tick_collector(e, e->collector[i], mono_ns);
 	if (e->config.mode == EXPORT_FAILOVER)
 		fail_over(e, mono_ns);
+}
+
+void
+exporter_reopen(struct exporter *e)
+{
+	for (size_t i = 0; i < e->ncollectors; i++) {
+		struct collector *c = e->collector[i];
+
+		if (c->lines != NULL || endpoint_is_dated(&c->config))
+			turn_file(e, c, true);
+	}
 }
 
 void
@@ -845,10 +995,15 @@ exporter_stats(
 	stats->waiting.records += c->message.flows;
 	stats->waiting.packets += c->message.packets;
 	stats->waiting.octets += c->message.octets;
+	if (c->lines != NULL)
+		add_cargo(&stats->waiting, lines_cargo(c->lines));
 }
 
 const char *
 exporter_format(const struct exporter *e, size_t i)
 {
-	return e->collector[i]->dialect->name;
+	const struct collector *c = e->collector[i];
+
+	return c->lines != NULL ? endpoint_scheme(c->config.kind)
+				: c->dialect->name;
 }

@@ -108,6 +108,12 @@ int exporter_interfaces(
 /* The end: send statistics for the last time, and all there is. */
 void exporter_finish(struct exporter *);
 
+/*
+ * Open files of lines anew, which may have been renamed, and complete IPFIX
+ * files whose names have the time.
+ */
+void exporter_reopen(struct exporter *);
+
 /* Send all partly filled messages. */
 void exporter_flush(struct exporter *);
 

@@ -972,35 +972,37 @@ wire_number(const struct ie *ie, const uint8_t *f)
 }
 
 static void
-json_octets(FILE *out, const uint8_t *f, size_t len)
+octets_value(FILE *out, const uint8_t *f, size_t len, const char *quote)
 {
-	fputs("\"0x", out);
+	fprintf(out, "%s0x", quote);
 	for (size_t i = 0; i < len; i++)
 		fprintf(out, "%02x", f[i]);
-	putc('"', out);
+	fputs(quote, out);
 }
 
+/* Write a value as JSON has it, or else as CSV does. */
 static void
-json_value(FILE *out, const struct ie *ie, const uint8_t *f)
+write_value(FILE *out, const struct ie *ie, const uint8_t *f, bool json)
 {
+	const char *quote = json ? "\"" : "";
 	char text[INET6_ADDRSTRLEN];
 
 	switch (ie->shape) {
 	case SHAPE_V4:
 	case SHAPE_V6:
-		fprintf(out, "\"%s\"",
-		    inet_ntop(ie->shape == SHAPE_V4 ? AF_INET : AF_INET6, f,
-			text, sizeof(text)));
+		inet_ntop(ie->shape == SHAPE_V4 ? AF_INET : AF_INET6, f, text,
+		    sizeof(text));
+		fprintf(out, "%s%s%s", quote, text, quote);
 		break;
 	case SHAPE_MAC:
-		fprintf(out, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", f[0], f[1],
-		    f[2], f[3], f[4], f[5]);
+		fprintf(out, "%s%02x:%02x:%02x:%02x:%02x:%02x%s", quote, f[0],
+		    f[1], f[2], f[3], f[4], f[5], quote);
 		break;
 	case SHAPE_TEXT:
-		text_json(out, (const char *)f);
+		(json ? text_json : text_csv)(out, (const char *)f);
 		break;
 	case SHAPE_OCTETS:
-		json_octets(out, f, ie->len);
+		octets_value(out, f, ie->len, quote);
 		break;
 	case SHAPE_SEC:
 		json_time(out, load(f, ie->size), NS_PER_S, 9);
@@ -1058,10 +1060,56 @@ record_json(
 		if (!row_fits(row, has, &r->flow, choice))
 			continue;
 		fprintf(out, "%s\"%s\":", separator, ie->name);
-		json_value(out, ie, (const uint8_t *)r + ie->off);
+		write_value(out, ie, (const uint8_t *)r + ie->off, true);
 		separator = ",";
 	}
 	fputs("}\n", out);
+}
+
+/* Whether records of any kind have this row: it is a column of CSV. */
+static bool
+row_is_column(size_t row, const struct field_choice *choice)
+{
+	unsigned has = HAS_V4 | HAS_V6 | HAS_ICMP | HAS_VLAN |
+		       (choice->biflow ? HAS_REVERSE : 0U) | choice_has(choice);
+
+	return (ie_table[row].dialects & DIALECT_IPFIX) != 0 &&
+	       row_chosen(row, has, choice);
+}
+
+void
+record_csv_titles(FILE *out, const struct field_choice *choice)
+{
+	const char *separator = "";
+
+	for (size_t row = 0; row < ROWS(ie_table); row++) {
+		if (!row_is_column(row, choice))
+			continue;
+		fprintf(out, "%s%s", separator, ie_table[row].name);
+		separator = ",";
+	}
+	fputs("\r\n", out);
+}
+
+void
+record_csv(
+    FILE *out, const struct export_record *r, const struct field_choice *choice)
+{
+	uint32_t has = record_has(&r->flow, choice);
+	const char *separator = "";
+
+	for (size_t row = 0; row < ROWS(ie_table); row++) {
+		const struct ie *ie = &ie_table[row];
+
+		if (!row_is_column(row, choice))
+			continue;
+		fputs(separator, out);
+		if (row_fits(row, has, &r->flow, choice))
+			write_value(
+			    out, ie, (const uint8_t *)r + ie->off, false);
+		separator = ",";
+	}
+	fputs("\r\n", out);
 }
 
 void
@@ -1077,7 +1125,7 @@ record_chosen(
 		    !row_fits(row, has, &r->flow, choice))
 			continue;
 		fprintf(out, " %s=", ie->name);
-		json_value(out, ie, (const uint8_t *)r + ie->off);
+		write_value(out, ie, (const uint8_t *)r + ie->off, true);
 	}
 }
 

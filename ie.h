@@ -212,6 +212,14 @@ void record_json(
     FILE *, const struct export_record *, const struct field_choice *);
 
 /*
+ * Write it as one line of CSV (RFC 4180), a column for each element that
+ * records of any kind have, or the line of their IANA names.
+ */
+void record_csv(
+    FILE *, const struct export_record *, const struct field_choice *);
+void record_csv_titles(FILE *, const struct field_choice *);
+
+/*
  * Write what is chosen by name as words " name=value", each with a blank in
  * front.
  */

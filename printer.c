@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * printer.c - Flow Records on a stdio stream: an aligned table for people, or
- * one JSON object a line.
+ * printer.c - Flow Records on a stdio stream: an aligned table for people, one
+ * JSON object a line, or CSV.
  *
  * A record is one conversation, a line is one direction of it, or in JSON all
  * of it if biflows are chosen.  The first
@@ -98,7 +98,7 @@ static const struct {
 
 struct printer {
 	FILE *out;
-	bool json;
+	enum printer_format format;
 	const struct field_choice *fields;
 	bool begun; /* the header line is written: hold nothing back */
 	int error;  /* errno of the first write that failed */
@@ -108,7 +108,8 @@ struct printer {
 };
 
 struct printer *
-printer_new(FILE *out, bool json, const struct field_choice *fields)
+printer_new(
+    FILE *out, enum printer_format format, const struct field_choice *fields)
 {
 	static const struct field_choice least = { .biflow = false };
 	struct printer *p = calloc(1, sizeof(*p));
@@ -116,11 +117,17 @@ printer_new(FILE *out, bool json, const struct field_choice *fields)
 	if (p == NULL)
 		return NULL;
 	p->out = out;
-	p->json = json;
+	p->format = format;
 	p->fields = fields != NULL ? fields : &least;
 	for (int i = 0; i < COLUMNS; i++)
 		p->width[i] = (int)strlen(column[i].title);
 	return p;
+}
+
+void
+printer_begin(struct printer *p, bool titled)
+{
+	p->begun = titled;
 }
 
 void
@@ -382,8 +389,13 @@ add_line(struct printer *p, const struct export_record *rec)
 	if (p->error != 0)
 		return;
 	errno = 0;
-	if (p->json)
+	if (p->format == PRINTER_CSV && !p->begun)
+		record_csv_titles(p->out, p->fields);
+	p->begun |= p->format != PRINTER_TABLE;
+	if (p->format == PRINTER_JSON)
 		record_json(p->out, rec, p->fields);
+	else if (p->format == PRINTER_CSV)
+		record_csv(p->out, rec, p->fields);
 	else if (p->begun)
 		write_row(p, rec);
 	else
@@ -400,7 +412,8 @@ printer_add(struct printer *p, const struct flow_record *rec)
 	struct export_record split[2];
 	unsigned n;
 
-	fields.biflow &= p->json; /* a line of the table is a direction */
+	fields.biflow &=
+	    p->format != PRINTER_TABLE; /* a line of the table is a direction */
 	n = record_split(rec, &fields, split);
 
 	for (unsigned i = 0; i < n; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * printer.h - Flow Records on a stdio stream: an aligned table for people, or
- * one JSON object a line.
+ * printer.h - Flow Records on a stdio stream: an aligned table for people, one
+ * JSON object a line, or CSV (RFC 4180).
  */
 #ifndef PRINTER_H
 #define PRINTER_H
@@ -14,22 +14,28 @@ struct field_choice; /* ie.h */
 struct flow_record;  /* record.h */
 struct printer;
 
+enum printer_format { PRINTER_TABLE, PRINTER_JSON, PRINTER_CSV };
+
 /*
  * Create a printer to a borrowed stream.  The choice of fields is borrowed,
  * too; NULL is the least.  Fields chosen by name follow the columns of a table
  * as words "name=value".  NULL with ENOMEM.
  */
-struct printer *printer_new(FILE *, bool json, const struct field_choice *);
+struct printer *printer_new(
+    FILE *, enum printer_format, const struct field_choice *);
 
 /* Go on printing to another stream. */
 void printer_redirect(struct printer *, FILE *);
+
+/* What comes next stands below titles, or else titles come first. */
+void printer_begin(struct printer *, bool titled);
 
 /* NULL is fine; does not flush. */
 void printer_free(struct printer *);
 
 /*
- * Print a conversation: a line for each half that saw packets, or in JSON one
- * for a biflow.
+ * Print a conversation: a line for each half that saw packets, or in JSON and
+ * CSV one for a biflow.
  */
 void printer_add(struct printer *, const struct flow_record *);
 

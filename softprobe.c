@@ -43,7 +43,7 @@
 #define PROGRESS_NS (NS_PER_S / 4)
 #define PROGRESS_WIDTH 40
 
-static volatile sig_atomic_t stop_signals, expire_signals;
+static volatile sig_atomic_t stop_signals, expire_signals, reopen_signals;
 static const struct wake *signal_wake;
 
 static void
@@ -64,6 +64,14 @@ on_expire(int sig)
 }
 
 static void
+on_reopen(int sig)
+{
+	(void)sig;
+	reopen_signals = 1;
+	wake_ring(signal_wake);
+}
+
+static void
 catch_signals(const struct wake *wake)
 {
 	static const struct {
@@ -73,7 +81,7 @@ catch_signals(const struct wake *wake)
 		{ SIGTERM, on_stop },
 		{ SIGINT, on_stop },
 		{ SIGUSR1, on_expire },
-		{ SIGHUP, SIG_IGN },
+		{ SIGHUP, on_reopen },
 		{ SIGUSR2, SIG_IGN },
 		{ SIGPIPE, SIG_IGN },
 		{ SIGALRM, SIG_IGN },
@@ -118,8 +126,9 @@ open_exporter(struct probe *p)
 	struct config *cfg = &p->config;
 
 	if (cfg->ncollectors == 0) {
-		p->printer =
-		    printer_new(stdout, cfg->json, &cfg->exporter.fields);
+		p->printer = printer_new(stdout,
+		    cfg->json ? PRINTER_JSON : PRINTER_TABLE,
+		    &cfg->exporter.fields);
 		return p->printer == NULL ? -1 : 0;
 	}
 	cfg->exporter.replay = cfg->replay;
@@ -540,6 +549,11 @@ serve_signals(struct probe *p)
 {
 	if (stop_signals > 0)
 		p->stopping = true;
+	if (reopen_signals) {
+		reopen_signals = 0;
+		if (p->exporter != NULL)
+			exporter_reopen(p->exporter);
+	}
 	if (expire_signals && meters_answered(p->meters)) {
 		expire_signals = 0;
 		p->call.op = METER_EXPIRE_ALL;

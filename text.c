@@ -46,6 +46,22 @@ text_json(FILE *out, const char *text)
 }
 
 void
+text_csv(FILE *out, const char *text)
+{
+	if (text[strcspn(text, ",\"\r\n")] == '\0') {
+		fputs(text, out);
+		return;
+	}
+	putc('"', out);
+	for (; *text != '\0'; text++) {
+		if (*text == '"')
+			putc('"', out);
+		putc(*text, out);
+	}
+	putc('"', out);
+}
+
+void
 text_clean(char *buf, size_t len, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;

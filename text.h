@@ -21,4 +21,7 @@ void text_json(FILE *, const char *text);
 /* Copy text for people: what is not a printable character becomes '?'. */
 void text_clean(char *buf, size_t len, const char *text);
 
+/* Write text as a field of CSV (RFC 4180), in quotes if it needs them. */
+void text_csv(FILE *, const char *text);
+
 #endif

@@ -39,6 +39,10 @@ static const struct carrier *const carriers[COLLECTOR_KINDS] = {
 	[COLLECTOR_SCTP] = &carrier_sctp,
 	[COLLECTOR_TLS] = &carrier_tls,
 	[COLLECTOR_DTLS] = &carrier_dtls,
+	[COLLECTOR_FILE] = &carrier_file,
+	[COLLECTOR_JSON] = &carrier_file,
+	[COLLECTOR_CSV] = &carrier_file,
+	[COLLECTOR_TEXT] = &carrier_file,
 };
 
 const char *
@@ -255,8 +259,8 @@ open_socket(struct transport *t, const struct addrinfo *ai)
 	return -1;
 }
 
-static void
-close_connection(struct transport *t, bool orderly)
+void
+transport_close(struct transport *t, bool orderly)
 {
 	if (t->fd == -1)
 		return;
@@ -352,7 +356,7 @@ connect_on(struct transport *t)
 				break;
 			}
 		}
-		close_connection(t, false);
+		transport_close(t, false);
 	}
 	give_up(t);
 }
@@ -383,6 +387,11 @@ static void
 start_attempt(struct transport *t)
 {
 	t->attempt_ns = t->now_ns;
+	if (t->carrier->local) {
+		come_up(t);
+		(void)t->carrier->connect(t);
+		return;
+	}
 	if (t->numeric) {
 		t->at = t->list;
 		connect_on(t);
@@ -410,7 +419,7 @@ lose_session(struct transport *t)
 {
 	uint64_t lost = t->stats.lost.records;
 
-	close_connection(t, false);
+	transport_close(t, false);
 	lose_queue(t);
 	t->stats.errors++;
 	t->phase = PHASE_IDLE;
@@ -438,7 +447,7 @@ leave_address(struct transport *t)
 {
 	transport_flush(t);
 	lose_queue(t);
-	close_connection(t, false);
+	transport_close(t, false);
 	t->moved_ns = t->now_ns;
 	t->refusals_left = t->stats.refused;
 }
@@ -501,7 +510,7 @@ go_on_connecting(struct transport *t)
 			return;
 		transport_why(t, "%s", strerror(ETIMEDOUT));
 	}
-	close_connection(t, false);
+	transport_close(t, false);
 	t->at = t->at->ai_next;
 	connect_on(t);
 }
@@ -554,7 +563,7 @@ serve(struct transport *t)
 	transport_flush(t);
 	if (t->phase == PHASE_UP && is_stalled(t))
 		lose_session(t);
-	if (t->phase != PHASE_UP)
+	if (t->phase != PHASE_UP || t->carrier->local)
 		return;
 	leave_refusal(t);
 	refresh_name(t);
@@ -644,7 +653,8 @@ transport_ready(struct transport *t)
 	if (t->phase == PHASE_UP &&
 	    !queue_has_room(t->queue, n, t->config->mtu))
 		transport_flush(t);
-	return t->phase != PHASE_UP ||
+	/* A file that cannot be written holds nobody up. */
+	return t->phase != PHASE_UP || t->complained ||
 	       queue_has_room(t->queue, n, t->config->mtu);
 }
 
@@ -654,6 +664,8 @@ transport_poll_fd(const struct transport *t, short *events)
 	*events = 0;
 	if (t->phase == PHASE_CONNECTING)
 		*events = t->events;
+	else if (t->phase == PHASE_UP && t->carrier->local)
+		*events = transport_pending(t) ? t->events : 0;
 	else if (t->phase == PHASE_UP)
 		*events = (short)((t->carrier->session ? POLLIN : 0) |
 				  (queue_count(t->queue) > 0 ? POLLOUT : 0));
@@ -663,7 +675,8 @@ transport_poll_fd(const struct transport *t, short *events)
 bool
 transport_pending(const struct transport *t)
 {
-	return t->phase == PHASE_UP && queue_count(t->queue) > 0;
+	return t->phase == PHASE_UP && !t->complained &&
+	       queue_count(t->queue) > 0;
 }
 
 /* The whole --------------------------------------------------------------- */
@@ -689,6 +702,11 @@ name_transport(struct transport *t)
 	bool v6 = strchr(t->config->address.host, ':') != NULL;
 	bool udp = t->config->kind == COLLECTOR_UDP;
 
+	if (t->carrier->local) {
+		(void)snprintf(t->name, sizeof(t->name), "%s:%s",
+		    endpoint_scheme(t->config->kind), t->config->path);
+		return;
+	}
 	(void)snprintf(t->name, sizeof(t->name), "%s%s%s%s%s:%s",
 	    udp ? "" : endpoint_scheme(t->config->kind), udp ? "" : "://",
 	    v6 ? "[" : "", t->config->address.host, v6 ? "]" : "",
@@ -713,8 +731,10 @@ transport_new(const struct collector_config *config, const struct wake *wake)
 		transport_free(t);
 		return NULL;
 	}
-	read_numeric(t);
-	if (t->numeric) /* a thread that looks a name up starts with a tick */
+	if (!t->carrier->local)
+		read_numeric(t);
+	/* A thread that looks a name up starts with a tick. */
+	if (t->numeric || t->carrier->local)
 		start_attempt(t);
 	t->event = TRANSPORT_NO_NEWS; /* a new transport is in that state */
 	return t;
@@ -727,7 +747,7 @@ transport_free(struct transport *t)
 		return;
 	if (t->resolver != NULL)
 		resolver_abandon(t->resolver);
-	close_connection(t, false);
+	transport_close(t, false);
 	if (t->context != NULL)
 		t->carrier->fini(t);
 	if (t->list != NULL)
@@ -742,17 +762,20 @@ transport_end(struct transport *t)
 	/* After half a message there is no good order. */
 	bool orderly = t->phase == PHASE_UP && queue_count(t->queue) == 0;
 
-	lose_queue(t);
-	if (!t->carrier->session || t->phase == PHASE_IDLE)
+	if (!t->carrier->session && !t->carrier->local) {
+		lose_queue(t);
 		return;
-	close_connection(t, orderly);
-	t->phase = PHASE_ENDED;
+	}
+	transport_close(t, orderly);
+	lose_queue(t);
+	if (t->phase != PHASE_IDLE)
+		t->phase = PHASE_ENDED;
 }
 
 enum transport_state
 transport_state(const struct transport *t)
 {
-	if (t->phase == PHASE_UP)
+	if (t->phase == PHASE_UP && !t->complained)
 		return TRANSPORT_UP;
 	if (t->phase == PHASE_ENDED)
 		return TRANSPORT_CLOSED;

@@ -123,6 +123,29 @@ bool transport_pending(const struct transport *);
 /* Send what waits, as far as the socket takes it. */
 void transport_flush(struct transport *);
 
+/*
+ * Files.  What these say of other kinds is `false`, and they do nothing.
+ *
+ * Tell when the next message was made: its file's name may have the time.
+ */
+void transport_date(struct transport *, uint64_t now_ns);
+
+/* Whether the next message stands first in its file. */
+bool transport_fresh(const struct transport *);
+
+/*
+ * Whether the file at hand is complete, by its size or by time, when one more
+ * message of `len` octets is made.
+ */
+bool transport_complete(const struct transport *, uint64_t now_ns, size_t len);
+
+/*
+ * Complete the file at hand, so that the next message begins another one;
+ * lines are appended to what has the file's name then.  Returns whether that
+ * was done.
+ */
+bool transport_turn(struct transport *);
+
 const struct transport_stats *transport_stats(const struct transport *);
 
 #endif

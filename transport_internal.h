@@ -26,6 +26,7 @@ enum carrier_result {
 struct carrier {
 	const char *unsupported; /* why; NULL = it is not */
 	bool session;            /* a connection, which can end */
+	bool local;              /* no address: up from the start */
 	int socktype, protocol;
 	/* Try what the settings name.  0, or -1 with a reason. */
 	int (*check)(const struct collector_config *, char reason[REASON_LEN]);
@@ -48,7 +49,7 @@ struct carrier {
 };
 
 extern const struct carrier carrier_udp, carrier_tcp, carrier_sctp, carrier_tls,
-    carrier_dtls;
+    carrier_dtls, carrier_file;
 
 enum phase {
 	PHASE_IDLE, /* until retry_ns */
@@ -105,6 +106,9 @@ struct transport {
 
 /* Whether the stream socket has connected; sets t->events. */
 enum carrier_result transport_stream_connect(struct transport *);
+
+/* Close what is open; the next message may open it again. */
+void transport_close(struct transport *, bool orderly);
 
 /* Note why connecting failed or the session ended; at most a short line. */
 void transport_why(struct transport *, const char *fmt, ...)

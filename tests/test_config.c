@@ -612,13 +612,9 @@ UNIT(tls_is_taken_or_refused_since_it_is_not_built_in)
 }
 END_TEST
 
-UNIT(sinks_of_later_releases_are_named)
+UNIT(unknown_schemes_are_refused_by_name)
 {
 	static const struct refusal table[] = {
-		{ "-n file:/x.ipfix", "not supported yet" },
-		{ "-n json:-", "not supported yet" },
-		{ "-n text:x", "not supported yet" },
-		{ "-n file:///x", "not supported yet" },
 		{ "-n http://h:1", "\"http\" is not known; give udp" },
 		{ "-n ://h:1", "\"\" is not known; give udp" },
 	};
@@ -1061,7 +1057,7 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     a_collector_s_own_keys_win_over_options_wherever_those_stand,
     malformed_collectors_are_refused, transports_are_taken_for_all_and_for_one,
     tls_is_taken_or_refused_since_it_is_not_built_in,
-    sinks_of_later_releases_are_named, more_collectors_than_fit_are_refused,
+    unknown_schemes_are_refused_by_name, more_collectors_than_fit_are_refused,
     a_host_name_fits_or_is_refused, export_versions_are_taken,
     export_numbers_are_taken, bad_export_options_are_refused,
     biflow_needs_ipfix, options_data_are_chosen_by_name_or_version,

@@ -137,6 +137,54 @@ UNIT(a_bad_key_is_named_with_its_item_and_what_would_do)
 }
 END_TEST
 
+UNIT(a_file_has_a_path_and_what_goes_with_it)
+{
+	accept_item("json:flows.json");
+	ck_assert_int_eq(to.kind, COLLECTOR_JSON);
+	ck_assert_str_eq(to.path, "flows.json");
+	ck_assert_uint_eq(to.version, 10);
+	ck_assert(endpoint_is_file(to.kind) && !endpoint_is_lossy(to.kind));
+	accept_item("csv:///var/log/100%.csv");
+	ck_assert_int_eq(to.kind, COLLECTOR_CSV);
+	ck_assert_str_eq(to.path, "/var/log/100%.csv");
+	accept_item("text:-");
+	ck_assert_str_eq(to.path, "-");
+	accept_item("file:/f/%F-%H?rotate=1h&size=100M&domain=7&options=none");
+	ck_assert_int_eq(to.kind, COLLECTOR_FILE);
+	ck_assert_str_eq(to.path, "/f/%F-%H");
+	ck_assert_uint_eq(to.rotate_ms, 3600000);
+	ck_assert_uint_eq(to.file_octets, 100 * 1048576);
+	ck_assert_uint_eq(to.domain, 7);
+	ck_assert_uint_eq(to.options, 0);
+	endpoint_free(&to);
+}
+END_TEST
+
+UNIT(a_bad_file_is_told_what_would_do)
+{
+	static const struct {
+		const char *item, *why;
+	} table[] = {
+		{ "file:", "file: give file:PATH, at most 1000 octets, or " },
+		{ "json:?x=1", "json: give json:PATH" },
+		{ "file:a%Qb", "a%Qb: a % in the name begins a time" },
+		{ "file:a%", "a%: a % in the name begins a time" },
+		{ "file:a?size=1M", "file:a: files that follow each other" },
+		{ "file:a%%?size=1M",
+		    "file:a%%: files that follow each other" },
+		{ "file:a%s?rotate=1ms", "file:a%s: rotate=1ms: give a time" },
+		{ "file:a?version=9", "file:a: \"version\" is no key of file; "
+				      "give domain, mtu, options, queue, "
+				      "rotate, size" },
+		{ "csv:a?mtu=600", "csv:a: \"mtu\" is no key of csv, which has "
+				   "none; leave it out" },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		refuse_item(table[i].item, table[i].why);
+}
+END_TEST
+
 UNIT(an_option_sets_what_its_key_sets)
 {
 	struct collector_config c = endpoint_defaults;
@@ -161,4 +209,5 @@ UNIT_MAIN("endpoint", an_item_without_keys_is_as_the_defaults,
     only_a_url_may_leave_the_port_out,
     keys_override_the_defaults_of_one_collector,
     a_bad_key_is_named_with_its_item_and_what_would_do,
+    a_file_has_a_path_and_what_goes_with_it, a_bad_file_is_told_what_would_do,
     an_option_sets_what_its_key_sets)

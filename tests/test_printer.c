@@ -35,7 +35,8 @@ bench_open(struct bench *b, bool json)
 	*b = (struct bench){ 0 };
 	b->out = open_memstream(&b->text, &b->len);
 	ck_assert_ptr_nonnull(b->out);
-	b->printer = printer_new(b->out, json, NULL);
+	b->printer =
+	    printer_new(b->out, json ? PRINTER_JSON : PRINTER_TABLE, NULL);
 	ck_assert_ptr_nonnull(b->printer);
 }
 
@@ -457,7 +458,8 @@ END_TEST
 static int
 error_of(FILE *out, bool json)
 {
-	struct printer *p = printer_new(out, json, NULL);
+	struct printer *p =
+	    printer_new(out, json ? PRINTER_JSON : PRINTER_TABLE, NULL);
 	struct flow_record r = record("10.0.0.1", "10.0.0.2");
 	int error;
 
@@ -475,6 +477,36 @@ error_of(FILE *out, bool json)
 	return error;
 }
 
+UNIT(rfc4180_csv_has_titles_and_as_many_fields_in_each_line)
+{
+	struct flow_record rec[] = { record("192.0.2.2", "192.0.2.1"),
+		record("2001:db8::2", "2001:db8::1") };
+	char *text = NULL;
+	size_t len = 0, commas[4] = { 0 }, lines = 0;
+	FILE *out = open_memstream(&text, &len);
+	struct printer *p = printer_new(out, PRINTER_CSV, NULL);
+
+	rec[1].vlan = 7;
+	for (size_t i = 0; i < 2; i++)
+		printer_add(p, &rec[i]);
+	printer_begin(p, false);
+	printer_flush(p);
+	ck_assert_int_eq(strncmp(text, "sourceIPv4Address,destination", 29), 0);
+	ck_assert_ptr_nonnull(strstr(text, "\r\n192.0.2.2,192.0.2.1,,,"));
+	ck_assert_ptr_nonnull(strstr(text, "\r\n,,2001:db8::2,2001:db8::1,"));
+	for (size_t i = 0; i < len; i++) {
+		commas[lines] += text[i] == ',';
+		lines += text[i] == '\n';
+	}
+	ck_assert_uint_eq(lines, 3);
+	ck_assert_uint_eq(commas[1], commas[0]);
+	ck_assert_uint_eq(commas[2], commas[0]);
+	printer_free(p);
+	ck_assert_int_eq(fclose(out), 0);
+	free(text);
+}
+END_TEST
+
 UNIT(json_of_a_biflow_run_has_one_line_with_reverse_names)
 {
 	static const struct field_choice choice = { .biflow = true };
@@ -482,7 +514,7 @@ UNIT(json_of_a_biflow_run_has_one_line_with_reverse_names)
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
-	struct printer *p = printer_new(out, true, &choice);
+	struct printer *p = printer_new(out, PRINTER_JSON, &choice);
 
 	rec.rev = (struct flow_half){ .packets = 7,
 		.octets = 700,
@@ -551,6 +583,7 @@ UNIT_MAIN("printer", a_tcp_line_shows_every_column,
     times_are_right_from_1970_to_2554,
     endpoints_of_ipv6_are_bracketed_only_before_a_port,
     protocols_have_names_or_numbers, json_writes_a_line_for_each_half_at_once,
+    rfc4180_csv_has_titles_and_as_many_fields_in_each_line,
     json_of_a_biflow_run_has_one_line_with_reverse_names,
     a_closed_pipe_is_remembered_as_epipe, a_full_disk_is_remembered_as_enospc,
     freeing_no_printer_is_fine)
