@@ -715,7 +715,8 @@ static void
 put_collectors(struct sheet *s, const struct exporter *exporter)
 {
 	static const struct listing listing = { "collector", "collectors",
-		{ "state", "format", "transport" }, ROWS(collector_columns), get_collector };
+		{ "state", "format", "transport" }, ROWS(collector_columns),
+		get_collector };
 	size_t n = exporter == NULL ? 0 : exporter_collectors(exporter);
 
 	put_list(s, &listing, n, exporter);
