@@ -106,6 +106,14 @@ discard(struct capture *c, const struct packet *p, enum decode_status why)
 		count_ethertype(&c->stats, p->ethertype, 1);
 }
 
+/* Decode to what is the next of a burst, and fill its extra. */
+static enum decode_status __attribute__((cold, noinline)) decode_asked(
+    struct capture *c, const struct pcapfile_record *rec, struct packet *p)
+{
+	return decode_extra(c->link_type, rec->frame, rec->caplen, rec->wirelen,
+	    p, &c->extra[c->nburst]);
+}
+
 /* Frames that become packets are counted when their burst is handed over. */
 static inline void
 add_frame(struct capture *c, const struct pcapfile_record *rec)
@@ -123,8 +131,7 @@ add_frame(struct capture *c, const struct pcapfile_record *rec)
 	if (c->extra == NULL)
 		status = c->decode(rec->frame, rec->caplen, rec->wirelen, p);
 	else
-		status = decode_extra(c->link_type, rec->frame, rec->caplen,
-		    rec->wirelen, p, &c->extra[c->nburst]);
+		status = decode_asked(c, rec, p);
 	if (status != DECODE_OK) {
 		discard(c, p, status);
 		ignore(&c->stats, rec);

@@ -380,6 +380,14 @@ walk_ip(struct frame *f, struct packet *p)
  * Between the link layer and IP
  */
 
+/* Apart, so that the function below saves no registers for it. */
+static enum decode_status __attribute__((cold, noinline)) walk_noted_vlan(
+    struct frame *f, uint16_t control, uint16_t type, struct packet *p)
+{
+	extra_tag(f->extra, control);
+	return walk_ethertype(f, type, p);
+}
+
 /* IEEE 802.1Q tag; packet.vlan is the outermost one's. */
 static enum decode_status
 walk_vlan(struct frame *f, struct packet *p)
@@ -393,7 +401,7 @@ walk_vlan(struct frame *f, struct packet *p)
 		p->vlan = control & 0x0fff;
 	f->tagged = true;
 	if (f->extra != NULL)
-		extra_tag(f->extra, control);
+		return walk_noted_vlan(f, control, type, p);
 	return walk_ethertype(f, type, p);
 }
 

@@ -846,7 +846,7 @@ static void RARELY
 begin_extra(struct flowtrack *ft, uint32_t i)
 {
 	uint32_t caches = ft->config.caches > 1 ? ft->config.caches : 1;
-	uint64_t before = ft->stats.flows * caches + ft->config.cache;
+	uint64_t before = (ft->stats.flows - 1) * caches + ft->config.cache;
 
 	ft->extra[i] = (struct flow_extra){ .number = before + 1 };
 }
@@ -863,10 +863,10 @@ begin_flow(struct flowtrack *ft, uint32_t i, const struct packet *p, bool down)
 	f->ifindex = p->ifindex;
 	f->vlan = p->vlan & 0x0fffU;
 	f->timeout = timeout_for(f);
-	if (ft->extra != NULL)
-		begin_extra(ft, i);
 	ft->stats.flows++;
 	ft->stats.protocol_flows[p->protocol]++;
+	if (ft->extra != NULL)
+		begin_extra(ft, i);
 }
 
 static uint32_t
