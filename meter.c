@@ -594,7 +594,6 @@ run_shard(struct meter *m)
 			serve_call(m);
 			tell_consumer(m);
 		} else if (closed) {
-			flowtrack_expire(m->track, m->last_ns, UINT32_MAX);
 			return;
 		} else {
 			wait_feed(m);
@@ -614,13 +613,19 @@ close_shards(struct meter *m)
 
 /* The thread ------------------------------------------------------------- */
 
-/* Nothing more will come: report all flows, or throw them away. */
+/*
+ * Nothing more will come: report all flows, or throw them away.  The time of a
+ * replay also passes with packets that another shard got, or sampling left
+ * out.
+ */
 static void
 end_flows(struct meter *m)
 {
 	bool discard = atomic_load_explicit(&m->discard, memory_order_relaxed);
 	uint32_t cursor = 0;
 
+	if (m->config.replay && !discard)
+		flowtrack_expire(m->track, m->last_ns, UINT32_MAX);
 	flowtrack_sweep(
 	    m->track, discard ? SWEEP_DELETE : SWEEP_END, &cursor, UINT32_MAX);
 }

@@ -88,17 +88,26 @@ def same_file_same_output():
         check(name + ": the same JSON twice", out[2] == out[3])
 
 
-def workers_change_nothing():
-    """Any number of metering threads gives the same records."""
+def _whoever_meters(said, *more):
     def runs(name):
-        return [probe("-r", e2e.capture(name), "--json", "--workers", n)
+        return [probe("-r", e2e.capture(name), "--json", "--workers", n, *more)
             for n in ("1", "2", "5")]
     for name, ran in zip(e2e.captures(), e2e.each(runs, e2e.captures())):
-        check(name + ": account balanced with workers",
+        check(name + ": account balanced with workers" + said,
             all(e2e.balanced(one.err) for one in ran), ran)
         lines = [sorted(one.out.splitlines()) for one in ran]
-        check(name + ": the same records whoever meters",
+        check(name + ": the same records whoever meters" + said,
             lines[0] == lines[1] == lines[2], lines)
+
+
+def workers_change_nothing():
+    """Any number of metering threads gives the same records."""
+    _whoever_meters("")
+
+
+def workers_change_nothing_in_a_sample():
+    """Time passes with packets that sampling leaves out, too."""
+    _whoever_meters(", sampled", "-s", "hash:2")
 
 
 def table_for_people():
@@ -736,6 +745,7 @@ def short_options_have_their_meaning():
 if __name__ == "__main__":
     e2e.main([real_captures, ninth_tcp_flag, same_file_same_output,
         workers_change_nothing,
+        workers_change_nothing_in_a_sample,
         table_for_people, file_shapes, nanoseconds, several_files,
         filter_expression, truncated_files, mutated_files, no_capture_file,
         impossible_lengths, wrong_link_type, endless_fifo,
