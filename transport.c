@@ -661,14 +661,15 @@ transport_ready(struct transport *t)
 int
 transport_poll_fd(const struct transport *t, short *events)
 {
+	bool waiting = queue_count(t->queue) > 0;
+
 	*events = 0;
 	if (t->phase == PHASE_CONNECTING)
 		*events = t->events;
-	else if (t->phase == PHASE_UP && t->carrier->local)
-		*events = transport_pending(t) ? t->events : 0;
-	else if (t->phase == PHASE_UP)
-		*events = (short)((t->carrier->session ? POLLIN : 0) |
-				  (queue_count(t->queue) > 0 ? POLLOUT : 0));
+	else if (t->phase == PHASE_UP && t->carrier->session)
+		*events = waiting ? POLLIN | POLLOUT : POLLIN;
+	else if (t->phase == PHASE_UP && waiting)
+		*events = POLLOUT;
 	return *events == 0 ? -1 : t->fd;
 }
 

@@ -82,11 +82,10 @@ gather(const struct transport *t, struct iovec iov[TRANSPORT_BATCH])
 		n = TRANSPORT_BATCH;
 	for (size_t i = 0; i < n; i++) {
 		const struct queued *m = queue_peek(t->queue, i);
+		size_t out = i == 0 ? t->written : 0;
 
-		iov[i] = (struct iovec){ m->data, m->len };
+		iov[i] = (struct iovec){ m->data + out, m->len - out };
 	}
-	iov[0].iov_base = (uint8_t *)iov[0].iov_base + t->written;
-	iov[0].iov_len -= t->written;
 	return n;
 }
 

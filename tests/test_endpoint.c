@@ -153,7 +153,7 @@ UNIT(a_file_has_a_path_and_what_goes_with_it)
 	ck_assert_int_eq(to.kind, COLLECTOR_FILE);
 	ck_assert_str_eq(to.path, "/f/%F-%H");
 	ck_assert_uint_eq(to.rotate_ms, 3600000);
-	ck_assert_uint_eq(to.file_octets, 100 * 1048576);
+	ck_assert_uint_eq(to.file_octets, UINT64_C(100) * 1048576);
 	ck_assert_uint_eq(to.domain, 7);
 	ck_assert_uint_eq(to.options, 0);
 	endpoint_free(&to);

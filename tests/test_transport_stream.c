@@ -22,7 +22,7 @@
 #include "wake.h"
 
 #define S NS_PER_S
-#define MESSAGE 1000 /* octets of each message here */
+#define MESSAGE ((size_t)1000) /* octets of each message here */
 #define WAIT_MS 5000
 
 static struct collector_config config;
@@ -49,7 +49,7 @@ listen_at(struct tcp_sink *sink, const char *host, const char *port)
 	socklen_t len = sizeof(sin);
 	int on = 1, small = 4096;
 
-	sin.sin_port = htons((uint16_t)atoi(port));
+	sin.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
 	ck_assert_int_eq(inet_pton(AF_INET, host, &sin.sin_addr), 1);
 	sink->fd = -1;
 	sink->got = 0;
@@ -102,7 +102,7 @@ make_to(const struct collector_address *to, enum collector_kind kind)
 	config = endpoint_defaults;
 	config.kind = kind;
 	config.address = *to;
-	config.queue_octets = 100 * MESSAGE;
+	config.queue_octets = (uint32_t)(100 * MESSAGE);
 	now = 1000 * S;
 	ck_assert_int_eq(wake_init(&wake), 0);
 	t = transport_new(&config, &wake);
@@ -162,8 +162,8 @@ put(struct transport *t, unsigned n)
 	const struct cargo cargo = { 1, 2, 3 };
 	uint8_t data[MESSAGE];
 
-	for (unsigned i = 0; i < MESSAGE; i++)
-		data[i] = (uint8_t)(n * 7 + i % 251);
+	for (size_t i = 0; i < MESSAGE; i++)
+		data[i] = (uint8_t)((size_t)n * 7 + i % 251);
 	return transport_send(t, data, sizeof(data), &cargo);
 }
 
@@ -189,7 +189,7 @@ check_messages(const struct tcp_sink *sink, unsigned first)
 {
 	for (size_t at = 0; at < sink->got; at++) {
 		unsigned n = first + (unsigned)(at / MESSAGE);
-		uint8_t want = (uint8_t)(n * 7 + at % MESSAGE % 251);
+		uint8_t want = (uint8_t)((size_t)n * 7 + at % MESSAGE % 251);
 
 		if (sink->data[at] != want)
 			ck_abort_msg("octet %zu is %u, not %u", at,
