@@ -111,7 +111,7 @@ def one_of_three_is_killed_and_restarted_live():
                     for n in range(2000):
                         wire.send(eth(udp4(second * 2000 + n)))
                     time.sleep(1)
-                wait_for(lambda: len(a.decoded().records) == 6000)
+                wait_for(lambda: run.received() == 6000)
                 ended_well(said, run)
             b.finish()
         first, third = a.decoded(), c.decoded()
