@@ -174,6 +174,16 @@ def udp_socket(port):
     return 0, 0
 
 
+def probe_then_wait(port, *args):
+    """
+    softprobe to a collector on that UDP port, and wait until the collector
+    has read all: what its default buffer holds is then lost on no machine.
+    """
+    result = probe(*args)
+    wait_for(lambda: udp_socket(port)[0] == 0)
+    return result
+
+
 # ---- running softprobe --------------------------------------------------
 
 class Result:

@@ -130,9 +130,9 @@ def with_and_without_options():
     def run(kind):
         version, options = kind
         collector = Nfcapd()
-        runs = [probe("-v", version, "-n", collector.name, "-r",
-            e2e.capture(name), "--domain", domain + 1, *options)
-            for domain, name in enumerate(e2e.captures())]
+        runs = [e2e.probe_then_wait(collector.port, "-v", version, "-n",
+            collector.name, "-r", e2e.capture(name), "--domain", domain + 1,
+            *options) for domain, name in enumerate(e2e.captures())]
         return kind, runs, collector.finish()
     kinds = [("1", ())] + [(version, ("--options", options)) for version in
         ("9", "10") for options in ("none", "all")]

@@ -33,8 +33,8 @@ RULES = {  # a word for each rule: what broke it is said by that word
     "fields": "RFC 3954 s5.2: a template has fields",
     "withdrawal": "RFC 7011 s8.4: never over UDP; s8.1: of what there was",
     "template changed": "RFC 7011 s8: an id keeps its template",
-    "template again": "RFC 7011 s8: once a session of TCP, SCTP, TLS; s9 of "
-        "RFC 5655: once a file",
+    "template again": "RFC 7011 s8: once a session of TCP, SCTP, TLS; RFC "
+        "5655 s7.2: once a file",
     "template first": "RFC 7011 s8: a template stands before its data",
     "element": "RFC 7012: it is in IANA's registry",
     "enterprise": "RFC 7011 s3.2: only reverse elements, of RFC 5103 s6.1",
