@@ -400,6 +400,7 @@ fill_option(const struct exporter *e, const struct collector *c,
 		.not_sent_span = c->not_sent_span,
 	};
 	option_sampling(o, &e->config.sampling);
+	transport_source(c->transport, o->exporter_v4, o->exporter_v6);
 }
 
 /* Append the options data behind these switches, EXPORT_ bits. */

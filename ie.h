@@ -146,6 +146,7 @@ struct option_record {
 	uint8_t selector, sampling_algorithm;
 	char interface_name[16], interface_description[64];
 	uint64_t init_ns;
+	uint8_t exporter_v4[4], exporter_v6[16]; /* one is all 0, or both */
 	uint64_t exported_messages, exported_octets, exported_records;
 	uint64_t ignored_packets, ignored_octets, dropped_packets;
 	struct time_span ignored_span; /* of packets ignored */

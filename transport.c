@@ -673,6 +673,26 @@ transport_poll_fd(const struct transport *t, short *events)
 	return *events == 0 ? -1 : t->fd;
 }
 
+void
+transport_source(const struct transport *t, uint8_t v4[4], uint8_t v6[16])
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} own = { .any.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof(own);
+
+	memset(v4, 0, 4);
+	memset(v6, 0, 16);
+	if (t->fd == -1 || getsockname(t->fd, &own.any, &len) == -1)
+		return;
+	if (own.any.sa_family == AF_INET)
+		memcpy(v4, &own.in.sin_addr, 4);
+	else if (own.any.sa_family == AF_INET6)
+		memcpy(v6, &own.in6.sin6_addr, 16);
+}
+
 bool
 transport_pending(const struct transport *t)
 {

@@ -117,6 +117,12 @@ bool transport_ready(struct transport *);
  */
 int transport_poll_fd(const struct transport *, short *events);
 
+/*
+ * Fill the address messages leave from, of a session or a connected socket:
+ * one of them, and the other with zeroes; both with zeroes if it is not known.
+ */
+void transport_source(const struct transport *, uint8_t v4[4], uint8_t v6[16]);
+
 /* Whether messages wait that can still be sent. */
 bool transport_pending(const struct transport *);
 

@@ -7,6 +7,7 @@ time, sampling, options data.
 """
 import decimal
 import json
+import socket
 
 import e2e
 from collect import Collector
@@ -310,6 +311,32 @@ def options_of_statistics():
             at(0) // 10**6 for o in start), start)
 
 
+def options_of_the_exporter():
+    def told(address, *args):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        number = int.from_bytes(socket.inet_pton(family, address), "big")
+        with Collector(family) as collector:
+            result = probe("-n", collector.name, "--options", "exporter", "-r",
+                "-", *args, stdin=pcap(many_packets()[:100]))
+        session = collector.decoded()
+        equal("%s %s: no rule is broken" % (address, args),
+            session.errors[:3], [])
+        seen = [(o[130], o[131]) for o in session.options]
+        equal("%s %s: the exporter's address" % (address, args), set(seen),
+            {(0, number) if family == socket.AF_INET6 else (number, 0)})
+        return result
+    try:
+        Collector(socket.AF_INET6).finish()
+        addresses = ("127.0.0.1", "127.0.0.2", "::1")
+    except OSError as error:
+        e2e.skip("the exporter's IPv6 address", error)
+        addresses = ("127.0.0.1", "127.0.0.2")
+    for version in ("9", "10"):
+        for address in addresses:
+            told(address, "-v", version, "-e", address)
+        told("127.0.0.1", "-v", version)
+
+
 def options_can_be_chosen():
     kinds = {"sampling": {34}, "statistics": {42}, "exporter": {160}}
     for version in ("9", "10"):
@@ -348,5 +375,5 @@ if __name__ == "__main__":
         real_captures_as_biflows, time_units,
         time_units_past_the_ends_of_eras, sampled, sampled_headers_of_v5,
         sampled_fragments, sampled_by_content, options_of_sampling,
-        options_of_statistics, options_can_be_chosen,
+        options_of_statistics, options_of_the_exporter, options_can_be_chosen,
         options_come_with_templates])
