@@ -191,7 +191,7 @@ copy_reply(int fd, const char *path)
 		return EXIT_FAILURE;
 	}
 	*text++ = '\0';
-	if (strcmp(buf, "ok") != 0) {
+	if (text - buf != sizeof("ok") || strcmp(buf, "ok") != 0) {
 		warnx("%s", buf + (strncmp(buf, "error: ", 7) == 0 ? 7 : 0));
 		return EXIT_FAILURE;
 	}
