@@ -50,7 +50,8 @@ UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_config \
 	tests/test_ie tests/test_input tests/test_message tests/test_pcapfile tests/test_printer \
 	tests/test_privdrop tests/test_queue tests/test_report tests/test_ring tests/test_sampler tests/test_share tests/test_transport tests/test_transport_stream tests/test_tree tests/test_values
 FUZZERS = tests/fuzz_decode tests/fuzz_capture tests/fuzz_flowtrack \
-	tests/fuzz_pcapfile
+	tests/fuzz_pcapfile tests/fuzz_config tests/fuzz_control tests/fuzz_endpoint \
+	tests/fuzz_export tests/fuzz_fields tests/fuzz_reply
 FUZZ_SECONDS = 10
 BENCHES = bench/floor bench/generate bench/micro
 
@@ -117,6 +118,10 @@ tsan:
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh $(FUZZERS)
 
+# The same targets by AFL++.
+fuzz-afl:
+	FUZZ_ENGINE=afl FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh $(FUZZERS)
+
 coverage:
 	$(COPY) && $(MAKE) check LDFLAGS= CFLAGS="-O0 -g --coverage" && \
 	    gcovr --exclude 'tests/.*' --txt
@@ -156,5 +161,5 @@ clean:
 	rm -rf build $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(BENCHES) tests/read_fixbuf *.o *.a *.gcda *.gcno \
 	    tests/*.o tests/*.gcda tests/*.gcno softprobe-*.tar.xz
 
-.PHONY: all tests check asan tsan fuzz coverage bench bench-live lint cross install \
+.PHONY: all tests check asan tsan fuzz fuzz-afl coverage bench bench-live lint cross install \
 	uninstall dist clean

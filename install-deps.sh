@@ -17,7 +17,7 @@ build='gcc libc6-dev make pkg-config libpcap-dev libbsd-dev zlib1g-dev'
 tests='check iproute2 libfixbuf-dev libfixbuf-tools libssl-dev mount nfdump
     openssl pmacct python3 tcpreplay tshark util-linux'
 checkers='clang-format clang-tidy cppcheck mandoc shellcheck'
-clang='clang libclang-rt-dev' # the latter has another name, see below
+clang='afl++ clang libclang-rt-dev' # the last has another name, see below
 emulated='gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf gcc-i686-linux-gnu
     gcc-mips-linux-gnu linux-libc-dev-mips-cross qemu-user python3
     bison dpkg-dev flex patch xz-utils' # the last line for building libraries

@@ -17,6 +17,7 @@
 #define SEEDS_MAX 4096
 #define CHANGES_MAX 8
 
+int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak));
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct seed {
@@ -147,6 +148,8 @@ main(int argc, char **argv)
 		else if (argv[i][0] != '-')
 			load_all(argv[i]);
 	}
+	if (LLVMFuzzerInitialize != NULL)
+		LLVMFuzzerInitialize(&argc, &argv);
 	work = malloc(max_len);
 	if (nseeds == 0 || work == NULL) {
 		free(work);
@@ -160,7 +163,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < nseeds; i++)
 		free(seed[i].data);
 	free(work);
-	printf(
-	    "stat::number_of_executed_units: %llu\n", (unsigned long long)runs);
+	fprintf(stderr, "stat::number_of_executed_units: %llu\n",
+	    (unsigned long long)runs);
 	return EXIT_SUCCESS;
 }

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * fuzz_fields.c - any text as --fields.
+ *
+ * A list is taken, or refused with a reason.  From any list that is taken come
+ * templates whose lengths are the sums of their fields', as they stand on the
+ * wire, and a smallest message that holds each of them; the same list twice
+ * chooses nothing else.
+ */
+#include "bytes.h"
+#include "fields.h"
+#include "fuzz.h"
+#include "message.h"
+
+/* The Template Record on the wire: its lengths must be those it is used by. */
+static void
+check_template(const struct template *t, const struct dialect *d)
+{
+	uint8_t octets[8 + 8 * TEMPLATE_FIELDS_MAX];
+	struct wbuf w = wb_init(octets, sizeof(octets));
+	size_t record_len = 0;
+	struct rbuf r;
+
+	template_put(t, d->bit, &w);
+	require(!w.full && wb_len(&w) == t->template_len);
+	r = rb_init(octets, wb_len(&w));
+	require(rb_u16(&r) == t->id && t->id >= 256);
+	require(rb_u16(&r) == t->nfields);
+	for (unsigned i = 0; i < t->nfields; i++) {
+		bool enterprise = rb_u16(&r) >= 0x8000;
+
+		record_len += rb_u16(&r);
+		require(!enterprise || d->bit == DIALECT_IPFIX);
+		if (enterprise)
+			require(rb_u32(&r) == 29305); /* RFC 5103 s6.1 */
+	}
+	require(!r.bad && rb_left(&r) == 0 && record_len == t->record_len);
+}
+
+static void
+check_dialect(const struct field_choice *fields, const struct dialect *d)
+{
+	static struct template t[TEMPLATES_MAX];
+	size_t least = message_least(d, fields);
+	unsigned n = template_all(t, d->bit, fields);
+
+	require(n == (fields->biflow ? TEMPLATES_MAX : TEMPLATES));
+	for (unsigned i = 0; i < n; i++) {
+		check_template(&t[i], d);
+		require((least == 0) >= (t[i].nfields == 0));
+		require(least == 0 || t[i].record_len < least);
+		require(least == 0 || t[i].template_len < least);
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct field_choice fields = { .mac = false }, again;
+	char reason[REASON_LEN] = "", *list;
+
+	if (size < 1)
+		return 0;
+	fields.mac = data[0] & 1;
+	fields.biflow = data[0] & 2;
+	fields.unit = (enum time_unit)(data[0] >> 2 & 3);
+	field_choose_labels(&fields, (data[0] >> 4) % (LABELS_MAX + 1));
+	list = text_of(data + 1, size - 1);
+	if (fields_parse(&fields, list, reason) != 0) {
+		require(*reason != '\0');
+	} else {
+		again = fields;
+		require(fields_parse(&again, list, reason) == 0);
+		require(memcmp(&again, &fields, sizeof(fields)) == 0);
+		fields.needs = field_needs(&fields);
+		check_dialect(&fields, &dialect_ipfix);
+		if (!fields.biflow)
+			check_dialect(&fields, &dialect_netflow9);
+		(void)field_misfit(&fields, DIALECT_NF9);
+	}
+	free(list);
+	return 0;
+}
