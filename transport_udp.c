@@ -107,13 +107,14 @@ udp_flush(struct transport *t)
 static bool
 came_back(struct transport *t)
 {
-	if (t->stats.refused != t->refusals_seen) {
+	/* It can only be quiet about something that was sent. */
+	if (t->stats.refused != t->refusals_seen ||
+	    t->stats.datagrams == t->datagrams_seen) {
 		t->refusals_seen = t->stats.refused;
 		t->datagrams_seen = t->stats.datagrams;
 		t->refused_ns = t->now_ns;
 	}
-	if (!t->refused || t->now_ns - t->refused_ns < QUIET_NS ||
-	    t->stats.datagrams == t->datagrams_seen)
+	if (!t->refused || t->now_ns - t->refused_ns < QUIET_NS)
 		return false;
 	t->refused = false;
 	log_note("collector %s: refuses no longer", t->name);

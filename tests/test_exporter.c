@@ -1117,6 +1117,29 @@ UNIT(failover_sends_to_the_second_while_the_first_refuses_and_then_back)
 }
 END_TEST
 
+UNIT(a_collector_that_goes_on_refusing_is_never_taken_for_back)
+{
+	struct setup config = config_of(9);
+	struct collector_address closed;
+	struct collector_stats stats;
+	struct exporter *e;
+
+	config.x.replay = false;
+	closed_port(&closed);
+	e = make(&config);
+	ck_assert_int_eq(add_collector(e, &config, &closed), 0);
+	for (uint64_t s = 1; s < 60; s++) {
+		exporter_clock(e, NOON + s * SEC);
+		exporter_tick(e, s * SEC);
+		exporter_tick(e, s * SEC + 200 * MS);
+		ck_assert(s < 3 || transport_refused(exporter_transport(e, 0)));
+	}
+	exporter_stats(e, 0, &stats); /* it is tried every 5 s */
+	ck_assert_uint_ge(stats.transport.refused, 10);
+	exporter_free(e);
+}
+END_TEST
+
 UNIT(no_record_is_lost_between_templates_and_the_mtu)
 {
 	for (size_t v = WITH_SETS; v < ENTRIES(versions); v++)
@@ -1283,6 +1306,7 @@ UNIT_MAIN("exporter", a_version_without_a_format_is_refused,
     a_collector_that_refuses_or_is_unknown_costs_another_nothing,
     balance_gives_each_record_to_one_collector_and_accounts_for_all,
     failover_sends_to_the_second_while_the_first_refuses_and_then_back,
+    a_collector_that_goes_on_refusing_is_never_taken_for_back,
     no_record_is_lost_between_templates_and_the_mtu,
     no_record_is_lost_when_templates_stand_before_each_message,
     what_is_in_a_queue_is_waiting,
