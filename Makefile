@@ -11,6 +11,10 @@ PREFIX = /usr/local
 SBINDIR = $(PREFIX)/sbin
 MANDIR = $(PREFIX)/share/man
 RUNSTATEDIR = /run
+UNITDIR = $(PREFIX)/lib/systemd/system
+SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
+BASHCOMPDIR = $(PREFIX)/share/bash-completion/completions
+DEFAULTDIR = /etc/default
 PKG_CONFIG = pkg-config
 INSTALL = install
 CFLAGS = -O2 -g
@@ -104,7 +108,7 @@ check: all $(UNIT_TESTS) $(FIXBUF) $(BENCHES)
 # The same tests in a copy of the tree built with the sanitizers.
 SAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 COPY = rm -rf build/$@ && mkdir -p build/$@ && \
-	cp -R *.c *.h Makefile VERSION bench docs man tests build/$@/ && \
+	cp -R *.c *.h Makefile VERSION bench docs man packaging tests build/$@/ && \
 	cd build/$@ && $(MAKE) clean >/dev/null
 
 asan:
@@ -148,18 +152,58 @@ install: all
 	$(INSTALL) -m 644 man/softprobe.8 man/softprobectl.8 \
 	    $(DESTDIR)$(MANDIR)/man8/
 
+# One text for both units; an instance of softprobe@ is an interface.
+UNIT = sed -e 's|@SBINDIR@|$(SBINDIR)|' -e 's|@DEFAULTDIR@|$(DEFAULTDIR)|'
+INSTANCE_OPTIONS = --interface %i --wait \
+	--control $(RUNSTATEDIR)/softprobe/%i.ctl
+
+install-systemd:
+	$(INSTALL) -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR)
+	$(UNIT) -e 's|@ON@||' -e 's|@INSTANCE@||' -e 's|@OPTIONS@||' \
+	    packaging/systemd/softprobe.service.in \
+	    >$(DESTDIR)$(UNITDIR)/softprobe.service
+	$(UNIT) -e 's|@ON@| on %i|' -e 's|@INSTANCE@|@%i|' \
+	    -e "s|@OPTIONS@|`echo $(INSTANCE_OPTIONS)` |" \
+	    packaging/systemd/softprobe.service.in \
+	    >$(DESTDIR)$(UNITDIR)/softprobe@.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/softprobe.service \
+	    $(DESTDIR)$(UNITDIR)/softprobe@.service
+	$(INSTALL) -m 644 packaging/systemd/softprobe.sysusers \
+	    $(DESTDIR)$(SYSUSERSDIR)/softprobe.conf
+
+install-completion:
+	$(INSTALL) -d $(DESTDIR)$(BASHCOMPDIR)
+	for program in $(PROGRAMS); do $(INSTALL) -m 644 \
+	    packaging/bash-completion $(DESTDIR)$(BASHCOMPDIR)/$$program || \
+	    exit 1; done
+
 uninstall:
-	cd $(DESTDIR)$(SBINDIR) && rm -f $(PROGRAMS)
-	cd $(DESTDIR)$(MANDIR)/man8 && rm -f softprobe.8 softprobectl.8
+	for program in $(PROGRAMS); do rm -f $(DESTDIR)$(SBINDIR)/$$program \
+	    $(DESTDIR)$(MANDIR)/man8/$$program.8 \
+	    $(DESTDIR)$(BASHCOMPDIR)/$$program; done
+	rm -f $(DESTDIR)$(UNITDIR)/softprobe.service \
+	    $(DESTDIR)$(UNITDIR)/softprobe@.service \
+	    $(DESTDIR)$(SYSUSERSDIR)/softprobe.conf
 
 # The tarball holds what git tracks, with the commit's time: same octets twice.
 dist:
-	git archive --prefix=softprobe-$(VERSION)/ HEAD | \
-	    xz -9 >softprobe-$(VERSION).tar.xz
+	git -c tar.umask=0022 archive --prefix=softprobe-$(VERSION)/ HEAD | \
+	    xz -9 -T1 >softprobe-$(VERSION).tar.xz
+
+# A Debian package of HEAD in build/deb, built from that tarball and linted.
+deb: dist
+	rm -rf build/deb && mkdir -p build/deb
+	mv softprobe-$(VERSION).tar.xz \
+	    build/deb/softprobe_$(VERSION).orig.tar.xz
+	cd build/deb && tar -xf softprobe_$(VERSION).orig.tar.xz && \
+	    cd softprobe-$(VERSION) && cp -R packaging/debian debian && \
+	    dpkg-buildpackage -us -uc
+	cd build/deb && lintian --fail-on error,warning \
+	    softprobe_$(VERSION)-*.changes
 
 clean:
 	rm -rf build $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(BENCHES) tests/read_fixbuf *.o *.a *.gcda *.gcno \
 	    tests/*.o tests/*.gcda tests/*.gcno softprobe-*.tar.xz
 
-.PHONY: all tests check asan tsan fuzz fuzz-afl coverage bench bench-live lint cross install \
-	uninstall dist clean
+.PHONY: all tests check asan tsan fuzz fuzz-afl coverage bench bench-live lint \
+	cross install install-systemd install-completion uninstall dist deb clean

@@ -8,6 +8,7 @@
 #	sh install-deps.sh lint     ... and the checks of `make lint`
 #	sh install-deps.sh fuzz     ... and the fuzz targets of `make fuzz`
 #	sh install-deps.sh cross    ... and the foreign machines of `make cross`
+#	sh install-deps.sh deb      ... and a Debian package by `make deb`
 #
 # Asks nothing, installs nothing that is there, adds no package source.
 # Elsewhere it prints what is needed and leaves with 1.
@@ -21,6 +22,7 @@ clang='afl++ clang libclang-rt-dev' # the last has another name, see below
 emulated='gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf gcc-i686-linux-gnu
     gcc-mips-linux-gnu linux-libc-dev-mips-cross qemu-user python3
     bison dpkg-dev flex patch xz-utils' # the last line for building libraries
+debian='check debhelper git libssl-dev lintian python3 xz-utils'
 
 case ${1:-build} in
 build) wanted=$build ;;
@@ -28,8 +30,9 @@ test) wanted="$build $tests" ;;
 lint) wanted="$build $tests $checkers" ;;
 fuzz) wanted="$build $clang" ;;
 cross) wanted="$build $emulated" ;;
+deb) wanted="$build $debian" ;;
 *)
-	echo "install-deps.sh: $1: give build, test, lint, fuzz or cross" >&2
+	echo "install-deps.sh: $1: give build, test, lint, fuzz, cross or deb" >&2
 	exit 2
 	;;
 esac

@@ -83,7 +83,9 @@ for name in sys.argv[1:]:
 
 shell_scripts()
 {
-	files -name '*.sh' | xargs shellcheck && shellcheck .ci/run
+	files -name '*.sh' | xargs shellcheck && shellcheck .ci/run \
+	    packaging/bash-completion packaging/debian/tests/replay \
+	    packaging/debian/tests/service
 }
 
 man_pages()
