@@ -267,6 +267,12 @@ static const struct option_row rows[] = {
 	{ GROUP_RUNNING, 0, "user", "NAME",
 	    "become this user, or none (" PRIVDROP_USER ")",
 	    .set = set_user },
+	{ GROUP_RUNNING, 0, "no-sandbox", NULL,
+	    "let threads make any system call", .set = set_flag,
+	    AT(no_sandbox) },
+	{ GROUP_RUNNING, 0, "check", NULL,
+	    "check the options, tell what protects, leave",
+	    .set = set_flag, AT(check) },
 
 	{ GROUP_INFORMATION, 'h', "help", NULL, "this text", .set = set_help },
 	{ GROUP_INFORMATION, 'V', "version", NULL,

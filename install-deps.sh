@@ -15,8 +15,8 @@
 set -eu
 
 build='gcc libc6-dev make pkg-config libpcap-dev libbsd-dev zlib1g-dev'
-tests='check iproute2 libfixbuf-dev libfixbuf-tools libssl-dev mount nfdump
-    openssl pmacct python3 tcpreplay tshark util-linux'
+tests='check iproute2 libfixbuf-dev libfixbuf-tools libseccomp-dev libssl-dev
+    mount nfdump openssl pmacct python3 tcpreplay tshark util-linux'
 checkers='clang-format clang-tidy cppcheck mandoc shellcheck'
 clang='afl++ clang libclang-rt-dev' # the last has another name, see below
 emulated='gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf gcc-i686-linux-gnu

@@ -7,27 +7,57 @@
  * cannot be written is lost.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "text.h"
 
+#ifndef _PATH_LOG
+#define _PATH_LOG "/dev/log"
+#endif
 #define LINE_LEN 1024 /* octets of a line; what is longer is cut */
 
 static atomic_bool to_syslog, debugging;
+static int last_fd = -1; /* to syslog, for the last words */
+
+/*
+ * syslog(3) may not be called by a signal handler, and a sandbox may keep it
+ * from opening a socket: have one at hand.
+ */
+static void
+open_last(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX,
+		.sun_path = _PATH_LOG };
+
+	last_fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (last_fd == -1)
+		return;
+	(void)fcntl(last_fd, F_SETFD, FD_CLOEXEC);
+	if (connect(last_fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0)
+		return;
+	close(last_fd);
+	last_fd = -1;
+}
 
 void
 log_to_syslog(bool on)
 {
-	if (on)
+	if (on) {
 		openlog("softprobe", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+		if (last_fd == -1)
+			open_last();
+	}
 	atomic_store(&to_syslog, on);
 }
 
@@ -109,4 +139,21 @@ log_msg(int priority, const char *fmt, ...)
 			to_stderr(priority, text);
 	}
 	errno = saved;
+}
+
+void
+log_last_words(const char *text)
+{
+	bool syslogging = atomic_load(&to_syslog);
+	char line[256];
+
+	/* <27>: LOG_DAEMON and LOG_ERR, as syslog(3) would put it. */
+	(void)strlcpy(
+	    line, syslogging ? "<27>softprobe: " : "softprobe: ", sizeof(line));
+	(void)strlcat(line, text, sizeof(line) - 1);
+	if (!syslogging)
+		(void)strlcat(line, "\n", sizeof(line));
+	if (write(syslogging ? last_fd : STDERR_FILENO, line, strlen(line)) ==
+	    -1)
+		return; /* nobody is left to be told */
 }

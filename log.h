@@ -24,6 +24,12 @@ bool log_debugging(void);
 void log_msg(int priority, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * Write one last line from a signal handler, before leaving: async-signal-safe
+ * and to where log_msg() writes.  Plain ASCII, at most some 200 octets.
+ */
+void log_last_words(const char *text);
+
 #define log_error(...) log_msg(LOG_ERR, __VA_ARGS__)
 #define log_warn(...) log_msg(LOG_WARNING, __VA_ARGS__)
 #define log_note(...) log_msg(LOG_NOTICE, __VA_ARGS__)

@@ -22,6 +22,7 @@
 #include "meter.h"
 #include "ring.h"
 #include "sampler.h"
+#include "sandbox.h"
 #include "wake.h"
 
 #define FRAGMENTS 1024           /* first fragments remembered */
@@ -635,6 +636,7 @@ run(void *arg)
 {
 	struct meter *m = arg;
 
+	sandbox_enter(m->config.replay ? SANDBOX_REPLAY : SANDBOX_LIVE);
 	if (m->feed != NULL)
 		run_shard(m);
 	else if (m->config.replay)

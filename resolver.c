@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "resolver.h"
+#include "sandbox.h"
 #include "wake.h"
 
 struct resolver {
@@ -41,9 +42,11 @@ look_up(void *arg)
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
 		.ai_socktype = r->socktype };
 	struct addrinfo *result = NULL;
-	int error = getaddrinfo(r->host, r->port, &hints, &result);
 	bool abandoned;
+	int error;
 
+	sandbox_enter(SANDBOX_RESOLVING);
+	error = getaddrinfo(r->host, r->port, &hints, &result);
 	pthread_mutex_lock(&r->lock);
 	r->result = error == 0 ? result : NULL;
 	r->gai_error = error;

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "control.h"
 #include "daemon.h"
 #include "exporter.h"
@@ -28,6 +29,7 @@
 #include "record.h"
 #include "report.h"
 #include "ring.h"
+#include "sandbox.h"
 
 #define EXIT_USAGE 2
 #define RING_RECORDS_MIN 1024U
@@ -39,7 +41,6 @@
 #define PENDING_NS (1 * NS_PER_S) /* the last messages wait so long */
 #define REPLAY_PENDING_NS (60 * NS_PER_S) /* ... in a replay */
 #define COUNT_NS (5 * NS_PER_S) /* how old exported statistics may be */
-#define DESCRIPTORS_SPARE 256   /* for look-ups and what libraries open */
 #define PROGRESS_NS (NS_PER_S / 4)
 #define PROGRESS_WIDTH 40
 
@@ -728,46 +729,6 @@ close_probe(struct probe *p)
 	config_free(&p->config);
 }
 
-/* Which privileges the metering threads need to open what they lost. */
-static unsigned int
-rights_kept(const struct config *cfg)
-{
-	unsigned int keep = cfg->replay ? 0 : PRIVDROP_CAPTURE;
-
-	for (size_t i = 0; keep != 0 && i < cfg->nsources; i++)
-		if (strncmp(cfg->source[i].name, "nflog", 5) == 0)
-			keep |= PRIVDROP_NFLOG;
-	return keep;
-}
-
-/* Give up root, now that all is open and before anything is read. */
-static int
-give_up_root(const struct probe *p)
-{
-	unsigned int keep = rights_kept(&p->config);
-	char errbuf[CONFIG_ERROR_LEN];
-
-	if (privdrop_now(&p->privdrop, keep, errbuf, sizeof(errbuf)) == -1) {
-		log_error("%s", errbuf);
-		return -1;
-	}
-	if (p->privdrop.homeless && !p->config.replay)
-		log_warn("there is no user " PRIVDROP_USER
-			 ": going on as root, with capabilities: %s; make "
-			 "one, or give --user",
-		    privdrop_names(keep));
-	return 0;
-}
-
-/* As many descriptors as sources, collectors and clients may take. */
-static void
-limit_descriptors(const struct config *cfg)
-{
-	privdrop_descriptors(DESCRIPTORS_SPARE + CONTROL_CLIENTS_MAX +
-			     cfg->nsources * (cfg->workers + 1) * 4 +
-			     cfg->ncollectors * 4);
-}
-
 /* Open everything in an order that leaves nothing behind when it fails. */
 static int
 start(struct probe *p)
@@ -782,7 +743,7 @@ start(struct probe *p)
 		return -1;
 	}
 	p->started_ns = clock_ns(CLOCK_MONOTONIC);
-	limit_descriptors(&p->config);
+	confine_descriptors(&p->config);
 	if (open_meters(p) == -1 || open_pidfile(p) == -1 ||
 	    open_control(p) == -1)
 		return -1;
@@ -795,7 +756,7 @@ start(struct probe *p)
 	/* The first messages shall have it all. */
 	meters_final_stats(p->meters, &p->count);
 	tell_exporter(p);
-	if (give_up_root(p) == -1)
+	if (confine(&p->config, &p->privdrop) == -1)
 		return -1;
 	if (meters_start(p->meters) == -1) {
 		log_error(
@@ -803,6 +764,7 @@ start(struct probe *p)
 		_exit(EXIT_FAILURE); /* some may run already */
 	}
 	privdrop_rest(); /* what was kept is the metering threads' */
+	sandbox_enter(SANDBOX_EXPORTING);
 	settle(p);
 	return 0;
 }
@@ -829,6 +791,11 @@ main(int argc, char **argv)
 		log_error("%s", errbuf);
 		config_free(&probe.config);
 		return EXIT_USAGE;
+	}
+	if (probe.config.check) {
+		confine_describe(stdout, &probe.config, &probe.privdrop);
+		config_free(&probe.config);
+		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	if (start(&probe) == 0) {
 		daemon_ready();

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * confine.c - what a configuration needs of the system; see confine.h.
+ */
+#include <netinet/in.h>
+#include <sys/types.h>
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "config.h"
+#include "confine.h"
+#include "control.h"
+#include "log.h"
+#include "privdrop.h"
+#include "sandbox.h"
+
+#define DESCRIPTORS_SPARE 256 /* for look-ups and what libraries open */
+#define DESCRIPTORS_EACH 4    /* of a source or a collector, at most */
+
+void
+confine_descriptors(const struct config *cfg)
+{
+	size_t sources = cfg->nsources * (cfg->workers + 1);
+
+	privdrop_descriptors(DESCRIPTORS_SPARE + CONTROL_CLIENTS_MAX +
+			     (sources + cfg->ncollectors) * DESCRIPTORS_EACH);
+}
+
+/* Which privileges the metering threads need to open what they lost. */
+static unsigned int
+rights_kept(const struct config *cfg)
+{
+	unsigned int keep = cfg->replay ? 0 : PRIVDROP_CAPTURE;
+
+	for (size_t i = 0; keep != 0 && i < cfg->nsources; i++)
+		if (strncmp(cfg->source[i].name, "nflog", 5) == 0)
+			keep |= PRIVDROP_NFLOG;
+	return keep;
+}
+
+/* Files ------------------------------------------------------------------ */
+
+/* Whether a collector has a name that is looked up again and again. */
+static bool
+looks_up(const struct config *cfg)
+{
+	struct in6_addr addr;
+
+	for (size_t i = 0; i < cfg->ncollectors; i++) {
+		const char *host = cfg->collector[i].address.host;
+
+		if (cfg->collector[i].path == NULL &&
+		    inet_pton(AF_INET, host, &addr) != 1 &&
+		    inet_pton(AF_INET6, host, &addr) != 1)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What a look-up reads: settings in /etc, which are replaced while we run, so
+ * that their directory is needed; what they link to; modules of the C library.
+ */
+static void
+allow_lookups(void)
+{
+	static const char *const paths[] = { "/etc", "/run/systemd/resolve",
+		"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/var/lib/sss",
+		"/dev/urandom" };
+	char *settings = realpath("/etc/resolv.conf", NULL);
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		sandbox_allow(SANDBOX_EXPORTING, paths[i], SANDBOX_READ);
+	if (settings != NULL)
+		sandbox_allow_beside(SANDBOX_EXPORTING, settings, SANDBOX_READ);
+	free(settings);
+}
+
+/* Files are begun, renamed and begun again in their directories. */
+static void
+allow_outputs(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->ncollectors; i++) {
+		const char *path = cfg->collector[i].path;
+		char *fixed;
+
+		if (path == NULL || strcmp(path, "-") == 0)
+			continue;
+		fixed = strndup(path, strcspn(path, "%")); /* no time in it */
+		if (fixed != NULL)
+			sandbox_allow_beside(
+			    SANDBOX_EXPORTING, fixed, SANDBOX_WRITE);
+		free(fixed);
+	}
+}
+
+static void
+allow_files(const struct config *cfg)
+{
+	const char *const removed[] = { cfg->pidfile, cfg->control_path };
+
+	for (size_t i = 0; i < sizeof(removed) / sizeof(removed[0]); i++)
+		if (removed[i] != NULL)
+			sandbox_allow_beside(
+			    SANDBOX_EXPORTING, removed[i], SANDBOX_REMOVE);
+	sandbox_allow(SANDBOX_EXPORTING, "/dev/null", SANDBOX_WRITE);
+	allow_outputs(cfg);
+	if (looks_up(cfg))
+		allow_lookups();
+	/* libpcap reads what an interface is, and its counters. */
+	sandbox_allow(SANDBOX_LIVE, "/sys", SANDBOX_READ);
+}
+
+/* All together ----------------------------------------------------------- */
+
+int
+confine(const struct config *cfg, const struct privdrop *pd)
+{
+	unsigned int keep = rights_kept(cfg);
+	char errbuf[CONFIG_ERROR_LEN];
+
+	tzset(); /* reads a file, once */
+	if (!cfg->no_sandbox) {
+		sandbox_init();
+		allow_files(cfg);
+	}
+	if (privdrop_now(pd, keep, errbuf, sizeof(errbuf)) == -1) {
+		log_error("%s", errbuf);
+		return -1;
+	}
+	if (pd->homeless && !cfg->replay)
+		log_warn("there is no user " PRIVDROP_USER
+			 ": going on as root, with capabilities: %s; make "
+			 "one, or give --user",
+		    privdrop_names(keep));
+	return 0;
+}
+
+void
+confine_describe(FILE *f, const struct config *cfg, const struct privdrop *pd)
+{
+	unsigned int keep = rights_kept(cfg);
+
+	(void)fprintf(f, "user: %s%s\n", pd->name,
+	    pd->homeless ? ", since there is no user " PRIVDROP_USER : "");
+	(void)fprintf(f, "capabilities: %s%s\n", privdrop_names(keep),
+	    keep == 0 ? "" : ", in the threads that meter");
+	if (cfg->no_sandbox)
+		(void)fprintf(f, "landlock, seccomp: off, by --no-sandbox\n");
+	else
+		sandbox_describe(f);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sandbox.c - the layers together, and what happens when a call is refused.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "privdrop.h"
+#include "sandbox_internal.h"
+
+static const struct layer {
+	const char *name, *purpose;
+	const char *(*missing)(void);
+	int (*init)(void);
+	int (*enter)(enum sandbox_role);
+} layers[] = {
+	{ "landlock", "each thread opens the files of its job only",
+	    sandbox_landlock_missing, sandbox_landlock_init,
+	    sandbox_landlock_enter },
+	{ "seccomp", "each thread makes the system calls of its job only",
+	    sandbox_seccomp_missing, sandbox_seccomp_init,
+	    sandbox_seccomp_enter },
+};
+
+#define LAYERS (sizeof(layers) / sizeof(layers[0]))
+
+static const char *const role_name[SANDBOX_ROLES] = {
+	[SANDBOX_EXPORTING] = "exporting thread",
+	[SANDBOX_LIVE] = "metering thread",
+	[SANDBOX_REPLAY] = "metering thread",
+	[SANDBOX_RESOLVING] = "resolver thread",
+};
+
+static bool on[LAYERS];
+static atomic_flag complained = ATOMIC_FLAG_INIT;
+static _Thread_local const char *own_role = "thread";
+
+static const char *
+missing(const struct layer *layer)
+{
+	if (PRIVDROP_SANITIZER)
+		return "built with a sanitizer";
+#ifdef SANDBOX_OFF
+	return SANDBOX_OFF;
+#else
+	return layer->missing();
+#endif
+}
+
+/* Refused calls ---------------------------------------------------------- */
+
+#ifdef __linux__
+
+/* Append text, and a number; async-signal-safe. */
+static void
+append(char *line, size_t size, const char *text)
+{
+	(void)strlcat(line, text, size);
+}
+
+static void
+append_number(char *line, size_t size, unsigned int n)
+{
+	char digits[12] = "";
+	size_t at = sizeof(digits) - 1;
+
+	do
+		digits[--at] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	append(line, size, digits + at);
+}
+
+/*
+ * The kernel refused a call: whoever runs us must learn which one, and what
+ * made it shall not go on.
+ */
+static void
+on_refusal(int sig, siginfo_t *info, void *context)
+{
+	char line[160] = "sandbox: the ";
+
+	(void)sig;
+	(void)context;
+	append(line, sizeof(line), own_role);
+	append(line, sizeof(line), " made the system call ");
+	append(
+	    line, sizeof(line), sandbox_seccomp_name((long)info->si_syscall));
+	append(line, sizeof(line), " (");
+	append_number(line, sizeof(line), (unsigned int)info->si_syscall);
+	append(line, sizeof(line), "), which is not part of its job; leaving");
+	log_last_words(line);
+	_exit(EXIT_FAILURE);
+}
+
+static void
+catch_refusals(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_refusal,
+		.sa_flags = SA_SIGINFO };
+
+	sigfillset(&sa.sa_mask);
+	(void)sigaction(SIGSYS, &sa, NULL);
+}
+
+#else
+
+static void
+catch_refusals(void)
+{
+}
+
+#endif
+
+/* A signal that is forced on a thread that blocks it would kill in silence. */
+static void
+unblock_refusals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGSYS);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* The doors -------------------------------------------------------------- */
+
+void
+sandbox_init(void)
+{
+	for (size_t i = 0; i < LAYERS; i++) {
+		const char *why = missing(&layers[i]);
+
+		if (why == NULL && layers[i].init() == -1)
+			why = strerror(errno);
+		on[i] = why == NULL;
+		if (why != NULL)
+			log_debug("no %s: %s", layers[i].name, why);
+	}
+	catch_refusals();
+}
+
+void
+sandbox_allow(
+    enum sandbox_role role, const char *path, enum sandbox_access access)
+{
+	sandbox_landlock_allow(role, path, access);
+}
+
+void
+sandbox_allow_beside(
+    enum sandbox_role role, const char *path, enum sandbox_access access)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash == NULL ? strdup(".")
+				  : strndup(path, (size_t)(slash - path) + 1);
+
+	if (dir != NULL)
+		sandbox_allow(role, dir, access);
+	free(dir);
+}
+
+void
+sandbox_enter(enum sandbox_role role)
+{
+	own_role = role_name[role];
+	unblock_refusals();
+	for (size_t i = 0; i < LAYERS; i++)
+		if (on[i] && layers[i].enter(role) == -1 &&
+		    !atomic_flag_test_and_set(&complained))
+			log_warn("%s is refused here (%s); going on without",
+			    layers[i].name, strerror(errno));
+}
+
+void
+sandbox_describe(FILE *f)
+{
+	for (size_t i = 0; i < LAYERS; i++) {
+		const char *why = missing(&layers[i]);
+
+		if (why == NULL)
+			(void)fprintf(
+			    f, "%s: %s\n", layers[i].name, layers[i].purpose);
+		else
+			(void)fprintf(f, "%s: off, %s\n", layers[i].name, why);
+	}
+}
