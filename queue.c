@@ -98,7 +98,8 @@ queue_has_room(const struct queue *q, size_t n, size_t len)
 	size_t after, before;
 
 	free_stretches(q, &after, &before);
-	return q->entries - q->count >= n && after / len + before / len >= n;
+	return q->entries - q->count >= n &&
+	       (after >= n * len || after / len + before / len >= n);
 }
 
 int

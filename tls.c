@@ -369,7 +369,7 @@ tls_connect(struct transport *t)
 	enum carrier_result result = CARRIER_UP;
 
 	if (t->connection == NULL)
-		result = transport_stream_connect(t);
+		result = transport_tcp_connect(t);
 	return result == CARRIER_UP ? shake_hands(t) : result;
 }
 

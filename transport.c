@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -423,10 +424,9 @@ lose_session(struct transport *t)
 	lose_queue(t);
 	t->stats.errors++;
 	t->phase = PHASE_IDLE;
-	log_warn("collector %s: %s; %llu records in the queue were not sent; "
-		 "will connect again",
-	    t->name, t->why,
-	    (unsigned long long)(t->stats.lost.records - lost));
+	log_warn("collector %s: %s; %" PRIu64 " records that waited were not "
+		 "sent; will connect again",
+	    t->name, t->why, t->stats.lost.records - lost);
 	schedule_retry(t);
 }
 
@@ -479,18 +479,17 @@ take_answer(struct transport *t)
 	if (!resolver_done(t->resolver, &list, &gai_error))
 		return;
 	t->resolver = NULL;
-	if (t->phase == PHASE_UP) {
-		if (list != NULL)
-			take_new_list(t, list);
-		return;
-	}
-	if (list == NULL) {
+	if (t->phase == PHASE_RESOLVING && list == NULL) {
 		transport_why(t, "%s", gai_strerror(gai_error));
 		give_up(t);
-		return;
+	} else if (t->phase == PHASE_RESOLVING) {
+		use_list(t, list);
+		connect_on(t);
+	} else if (t->phase == PHASE_UP && list != NULL) {
+		take_new_list(t, list);
+	} else if (list != NULL) {
+		freeaddrinfo(list); /* the session ended meanwhile */
 	}
-	use_list(t, list);
-	connect_on(t);
 }
 
 /* Connections that are being made, and sessions ------------------------------

@@ -104,8 +104,8 @@ struct transport {
 	uint64_t refusals_left; /* after so many refusals */
 };
 
-/* Whether the stream socket has connected; sets t->events. */
-enum carrier_result transport_stream_connect(struct transport *);
+/* Go on connecting a TCP socket. */
+enum carrier_result transport_tcp_connect(struct transport *);
 
 /* Close what is open; the next message may open it again. */
 void transport_close(struct transport *, bool orderly);

@@ -20,6 +20,7 @@
 #include "transport_internal.h"
 
 #define READS_MAX 16             /* in one tick */
+#define KERNEL_OCTETS 262144     /* beside the queue, which is the bound */
 #define UNACKNOWLEDGED_MS 120000 /* then the collector is dead */
 
 static void
@@ -29,8 +30,8 @@ set_option(int fd, int level, int option, int value)
 	(void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-enum carrier_result
-transport_stream_connect(struct transport *t)
+static enum carrier_result
+stream_connect(struct transport *t)
 {
 	struct pollfd pfd = { .fd = t->fd, .events = POLLOUT };
 	int error;
@@ -45,16 +46,17 @@ transport_stream_connect(struct transport *t)
 	return CARRIER_FAILED;
 }
 
-static enum carrier_result
-tcp_connect(struct transport *t)
+enum carrier_result
+transport_tcp_connect(struct transport *t)
 {
-	enum carrier_result result = transport_stream_connect(t);
+	enum carrier_result result = stream_connect(t);
 
 	if (result != CARRIER_UP)
 		return result;
 	/* Messages are gathered already. */
 	set_option(t->fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(t->fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(t->fd, SOL_SOCKET, SO_SNDBUF, KERNEL_OCTETS);
 #ifdef TCP_USER_TIMEOUT
 	set_option(t->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS);
 #endif
@@ -153,7 +155,7 @@ stream_close(struct transport *t, bool orderly)
 
 const struct carrier carrier_tcp = { .session = true,
 	.socktype = SOCK_STREAM,
-	.connect = tcp_connect,
+	.connect = transport_tcp_connect,
 	.flush = tcp_flush,
 	.receive = stream_receive,
 	.close = stream_close };
@@ -179,7 +181,7 @@ sctp_flush(struct transport *t)
 const struct carrier carrier_sctp = { .session = true,
 	.socktype = SOCK_STREAM,
 	.protocol = IPPROTO_SCTP,
-	.connect = transport_stream_connect,
+	.connect = stream_connect,
 	.flush = sctp_flush,
 	.receive = stream_receive,
 	.close = stream_close };

@@ -474,6 +474,56 @@ UNIT(all_addresses_of_a_name_are_tried_in_turn)
 }
 END_TEST
 
+/* Lose a session that writing finds out about, the peer having closed. */
+static void
+lose_by_writing(struct transport *t)
+{
+	for (int i = 0; i < 5000 && transport_state(t) == TRANSPORT_UP; i++) {
+		(void)send_text(t, "lost");
+		(void)poll(NULL, 0, 1);
+	}
+	ck_assert_int_eq(transport_state(t), TRANSPORT_FAILED);
+}
+
+UNIT(an_answer_does_not_hasten_the_next_session)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	struct collector_address name = { "flows.test", "" };
+	struct pollfd answered, caller;
+	socklen_t len = sizeof(at);
+	struct transport *t;
+	int fd, listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&at, len), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	(void)getsockname(listener, (struct sockaddr *)&at, &len);
+	(void)snprintf(name.port, sizeof(name.port), "%u", ntohs(at.sin_port));
+	give("127.0.0.1", NULL);
+	config = endpoint_defaults;
+	config.kind = COLLECTOR_TCP;
+	config.lookup_ms = 1000;
+	t = make_with(&name);
+	(void)await_answer_at(t, 1 * S);
+	while (transport_state(t) != TRANSPORT_UP)
+		(void)transport_tick(t, 1 * S);
+	fd = accept(listener, NULL, NULL);
+	/* It is looked up again; the session ends before that is answered. */
+	(void)transport_tick(t, 9 * S);
+	close(fd);
+	lose_by_writing(t);
+	answered = (struct pollfd){ .fd = wake_fd(&wake), .events = POLLIN };
+	ck_assert_int_eq(poll(&answered, 1, LOOKUP_MS), 1);
+	caller = (struct pollfd){ .fd = listener, .events = POLLIN };
+	for (uint64_t s = 9; s < 60; s++) {
+		(void)transport_tick(t, s * S);
+		ck_assert_int_eq(poll(&caller, 1, 0), 0);
+	}
+	transport_free(t);
+	close(listener);
+}
+END_TEST
+
 /* The source address and the type of service of the next datagram. */
 static void
 look_at_next(struct sink *s, char source[INET_ADDRSTRLEN], int *tos)
@@ -971,6 +1021,7 @@ UNIT_MAIN("transport", a_numeric_ipv4_address_is_up_at_once,
     the_old_address_holds_while_there_is_no_answer_or_the_same,
     a_name_is_looked_up_sooner_when_sending_fails,
     all_addresses_of_a_name_are_tried_in_turn,
+    an_answer_does_not_hasten_the_next_session,
     datagrams_come_from_the_address_and_have_the_code_point_asked_for,
     a_source_or_device_that_is_not_there_is_tried_again,
     a_port_nobody_knows_settles_as_failed,
