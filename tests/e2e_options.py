@@ -7,9 +7,10 @@ test's own: the interface table, and what the kernel dropped.
 import os
 import signal
 import socket
+import time
 
 import e2e
-from collect import Collector
+from collect import Collector, StreamCollector
 from e2e import check, equal, wait_for
 from e2e_live import FAR, NEAR, Live, Wire
 from frames import eth, udp4
@@ -83,9 +84,42 @@ def kernel_drops_are_exported():
             [(5000 - drops,) * 2])
 
 
+def records_not_sent_are_told_with_their_times():
+    """Flows end while a TCP collector is not there; then it comes."""
+    port = e2e.free_port()
+    name = "tcp://127.0.0.1:%d" % port
+    begin = time.time()
+    with Live("-n", name + "?options=statistics", "-t", "idle=100ms", "-t",
+            "expint=0") as run:
+        with Wire(NEAR) as wire:
+            for n in range(20):
+                wire.send(eth(udp4(n)))
+        check("records are lost", wait_for(lambda: e2e.collectors(
+            run.statistics()).get(name, {}).get("lost") == "20"),
+            run.statistics())
+        end = time.time()
+        with StreamCollector(port=port) as collector:
+            check("the collector is found", wait_for(lambda: any(
+                collector.streams), 20), run)
+            with Wire(NEAR) as wire:
+                wire.send(eth(udp4(99)))
+            run.stop()
+    session = collector.decoded()[0]
+    equal("no rule is broken", session.errors[:3], [])
+    told = only(session, 166)
+    equal("flows, packets and octets", {(o[166], o[167], o[168])
+        for o in told}, {(20, 20, 20 * 48)})
+    times = {o[323] for o in told}
+    check("the first and the last time", len(times) == 1 and all(begin <=
+        first / 1000 <= last / 1000 <= end for first, last in times), times)
+    equal("what came later was sent", [r.src for r in session.records],
+        ["10.0.0.99"])
+
+
 if __name__ == "__main__":
     if not e2e.private_network("options data of a live capture"):
         e2e.main([])
     e2e.veth(NEAR, FAR)
     e2e.main([interface_table_comes_with_the_first_templates,
-        names_are_utf_8_whatever_the_system_has, kernel_drops_are_exported])
+        names_are_utf_8_whatever_the_system_has, kernel_drops_are_exported,
+        records_not_sent_are_told_with_their_times])
