@@ -714,6 +714,8 @@ meter_new(const struct meter_config *config, struct capture **capture, size_t n,
 		m->source[i].lost = capture_fd(capture[i]) == -1;
 		m->nsources++;
 	}
+	if (m == NULL) /* closing has changed it */
+		errno = ENOMEM;
 	return m;
 }
 
