@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """
-e2e_docs.py - docs/conformance.md says what is so: each rule names a test that
-is there and is run, or says why there is none.
+e2e_docs.py - docs/conformance.md and docs/contract.md say what is so: each
+rule and each promise names a test that is there and is run, or says why there
+is none.
 """
 import ast
 import glob
@@ -13,15 +14,15 @@ import e2e
 from e2e import check, equal
 from session import RULES
 
-DOCUMENT = os.path.join(e2e.TREE, "docs", "conformance.md")
 TESTS = os.path.join(e2e.TREE, "tests")
 REASON = re.compile(r"not (supported|tested)( yet)?: \w.{20,}")
 PEERS = ["M%d" % n for n in range(1, 29)]
 
 
-def rows():
+def rows(document="conformance.md"):
     """The rows of all tables, as lists of cells, without their heads."""
-    with open(DOCUMENT, encoding="utf-8") as f:
+    with open(os.path.join(e2e.TREE, "docs", document),
+            encoding="utf-8") as f:
         lines = f.read().splitlines()
     for number, line in enumerate(lines):
         if line.startswith("|") and not line.startswith("|--") and not (
@@ -59,10 +60,11 @@ def tests():
     return names
 
 
-def each_rule_has_a_test_or_a_reason():
+def check_rows(document):
+    """Check each row; returns how many tests and reasons they name."""
     there = tests()
     count = 0
-    for cells in rows():
+    for cells in rows(document):
         said = " ".join(cells[:-1])
         named = re.findall(r"`([^`]+)`", cells[-1])
         if REASON.match(cells[-1]):
@@ -72,7 +74,19 @@ def each_rule_has_a_test_or_a_reason():
         for name in named:
             count += 1
             check("%s: there is %s" % (said, name), name in there)
+    return count
+
+
+def each_rule_has_a_test_or_a_reason():
+    count = check_rows("conformance.md")
     check("the tables are read", count > 100, count)
+
+
+def each_promise_has_a_test_or_a_reason():
+    check_rows("contract.md")
+    numbers = [cells[0] for cells in rows("contract.md")]
+    equal("each of the 29 promises is listed once, in order",
+        [n for n in numbers if n.isdigit()], [str(n) for n in range(1, 30)])
 
 
 def each_peers_fault_has_a_row():
@@ -81,4 +95,5 @@ def each_peers_fault_has_a_row():
 
 
 if __name__ == "__main__":
-    e2e.main([each_rule_has_a_test_or_a_reason, each_peers_fault_has_a_row])
+    e2e.main([each_rule_has_a_test_or_a_reason,
+        each_promise_has_a_test_or_a_reason, each_peers_fault_has_a_row])
