@@ -97,7 +97,7 @@ choose_names(struct transport *t)
 {
 	struct file *f = t->context;
 	const char *pattern = t->config->path;
-	char name[NAME_LEN - 8];
+	char name[NAME_LEN - 12]; /* a number may follow */
 
 	if (expand_name(name, sizeof(name), pattern, f->begin_ns) == -1)
 		return -1;

@@ -316,7 +316,8 @@ def a_full_disk_is_waited_for():
             "20000") as run, Wire(NEAR) as wire:
         for n in range(6000):
             wire.send(eth(udp4(n)))
-        check("it is said", wait_for(lambda: "No space left" in run.err), run)
+        check("it is said of both", wait_for(lambda: run.err.count(
+            "No space left") == 2, 30), run)
         e2e.sh("mount", "-o", "remount,size=64m", where)
         check("and when there is room", wait_for(lambda: run.err.count(
             "can be written again") == 2, 20), run)
