@@ -85,7 +85,8 @@ shell_scripts()
 {
 	files -name '*.sh' | xargs shellcheck && shellcheck .ci/run \
 	    packaging/bash-completion packaging/debian/tests/replay \
-	    packaging/debian/tests/service
+	    packaging/debian/tests/service \
+	    packaging/openwrt/softprobe/files/softprobe.init
 }
 
 man_pages()
