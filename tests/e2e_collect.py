@@ -5,7 +5,6 @@ e2e_collect.py - the strict decoder is strict: messages made by hand, correct
 ones that it accepts and, for each rule, some that break it and nothing else.
 """
 import socket
-import struct
 
 import e2e
 from collect import StreamCollector, read_file

@@ -15,7 +15,8 @@ from frames import at, eth, pcap, udp4
 
 READER = os.path.join(e2e.TREE, "tests", "read_fixbuf")
 FLOWS = 1500  # of many messages, yet no more than a socket holds
-KINDS = {"udp": ("10", "%s"), "v9": ("9", "%s"), "tcp": ("10", "tcp://%s")}  # -v and -n
+KINDS = {"udp": ("10", "%s"), "v9": ("9", "%s"),  # -v and -n
+    "tcp": ("10", "tcp://%s")}
 # Of v9 it makes IPFIX first, and there finds fault with its own scopes.
 OWN_FAULT = "Illegal length 4 for information element messageScope"
 
