@@ -242,10 +242,11 @@ open_socket(struct transport *t, const struct addrinfo *ai)
 	    t->carrier->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    t->carrier->protocol);
 	if (t->fd == -1) {
-		transport_why(t, "%s",
-		    errno == EPROTONOSUPPORT
-			? "this system's kernel does not have that protocol"
-			: strerror(errno));
+		if (errno == EPROTONOSUPPORT)
+			transport_why(t, "this system's kernel has no %s",
+			    endpoint_scheme(t->config->kind));
+		else
+			transport_why(t, "%s", strerror(errno));
 		return -1;
 	}
 	what = prepare_socket(t->fd, ai->ai_family, t->config);
@@ -430,15 +431,16 @@ lose_session(struct transport *t)
 	schedule_retry(t);
 }
 
-/* Whether the address in use is in a list; then it is the one in use there. */
-static bool
-is_listed(struct transport *t, const struct addrinfo *list)
+/* The address in use, as it stands in a list; NULL if it does not. */
+static const struct addrinfo *
+find_in_use(const struct transport *t, const struct addrinfo *list)
 {
-	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
-		if (t->at != NULL && ai->ai_addrlen == t->at->ai_addrlen &&
-		    memcmp(ai->ai_addr, t->at->ai_addr, ai->ai_addrlen) == 0)
-			return true;
-	return false;
+	for (; list != NULL; list = list->ai_next)
+		if (t->at != NULL && list->ai_addrlen == t->at->ai_addrlen &&
+		    memcmp(list->ai_addr, t->at->ai_addr, list->ai_addrlen) ==
+			0)
+			return list;
+	return NULL;
 }
 
 /* Send to another address from now on, and to the old one what waits. */
@@ -459,7 +461,14 @@ leave_address(struct transport *t)
 static void
 take_new_list(struct transport *t, struct addrinfo *list)
 {
-	if (is_listed(t, list) || t->carrier->session) {
+	const struct addrinfo *in_use = find_in_use(t, list);
+
+	if (in_use != NULL) {
+		use_list(t, list);
+		t->at = in_use;
+		return;
+	}
+	if (t->carrier->session) {
 		freeaddrinfo(list);
 		return;
 	}

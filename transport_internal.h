@@ -110,7 +110,10 @@ enum carrier_result transport_tcp_connect(struct transport *);
 /* Close what is open; the next message may open it again. */
 void transport_close(struct transport *, bool orderly);
 
-/* Note why connecting failed or the session ended; at most a short line. */
+/*
+ * Note why connecting failed or the session ended, or of one that begins what
+ * is worth knowing; at most a short line.
+ */
 void transport_why(struct transport *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -6,7 +6,7 @@ late, hang up, do not read, change their address or are not whom they should
 be: what each is sent and what is named as not sent add up.
 """
 import os
-import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -279,6 +279,49 @@ def replays_over_tls_are_whole():
         (0, 3000))
 
 
+def the_end_of_a_tls_session_is_said():
+    if not make_certificates():
+        return
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        seen = []
+        def collect():
+            plain, _ = listener.accept()
+            plain.settimeout(e2e.SECONDS)
+            with context("good").wrap_socket(plain, server_side=True,
+                    suppress_ragged_eofs=False) as session:
+                try:
+                    while True:
+                        data = session.recv(65536)
+                        seen.append(data)
+                        if not data:
+                            break
+                except ssl.SSLError as error:  # it ended without a word
+                    seen.append(error)
+        collecting = threading.Thread(target=collect)
+        collecting.start()
+        result = probe("-r", e2e.capture("zeek__wikipedia.pcap"), "-n",
+            "tls://127.0.0.1:%d?ca=%s" % (listener.getsockname()[1],
+            pem("ca")))
+        collecting.join()
+    check("tls: the last thing said is close_notify", result.code == 0 and
+        seen[-1] == b"" and len(seen) > 1, seen[-1])
+
+
+def without_sctp_in_the_kernel_that_is_said():
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM,
+            socket.IPPROTO_SCTP).close()
+        e2e.skip("no SCTP", "this kernel has it")
+        return
+    except OSError:
+        pass
+    result = probe("-r", e2e.capture("zeek__wikipedia.pcap"), "-n",
+        "sctp://127.0.0.1")
+    check("no SCTP: exit 1, one line says so", result.code == 1 and
+        "this system's kernel has no sctp; will keep trying" in result.err and
+        accounted(result.err), result)
+
+
 # The collector's certificate, whether it wants one, what we are given, and
 # what is said.
 REFUSALS = (
@@ -513,7 +556,8 @@ if __name__ == "__main__":
     e2e.main([replays_over_tcp_are_whole,
         netflow_v9_and_v5_over_tcp_have_the_octets_of_their_datagrams,
         a_replay_to_nobody_says_so_and_fails,
-        replays_over_tls_are_whole, who_is_not_trusted_is_sent_nothing,
+        replays_over_tls_are_whole, the_end_of_a_tls_session_is_said,
+        without_sctp_in_the_kernel_that_is_said, who_is_not_trusted_is_sent_nothing,
         clear_text_is_no_way_out, files_that_cannot_be_used_are_named,
         replays_over_dtls_are_whole] + ([
         a_replay_waits_for_a_slow_collector_and_loses_nothing,

@@ -445,6 +445,32 @@ UNIT(a_name_is_looked_up_sooner_when_sending_fails)
 }
 END_TEST
 
+UNIT(an_address_that_a_name_gains_is_tried_when_the_old_one_refuses)
+{
+	struct collector_address name;
+	struct sink one, two;
+	struct transport *t;
+	uint64_t s = 81;
+
+	open_two(&one, &two, &name);
+	give("127.0.0.1", NULL);
+	t = make_named(&name);
+	give("127.0.0.1", "127.0.0.2");
+	ck_assert_int_eq(transport_tick(t, 80 * S), TRANSPORT_NO_NEWS);
+	ck_assert_int_eq(await_answer_at(t, 80 * S), TRANSPORT_NO_NEWS);
+	ck_assert_int_eq(send_text(t, "stays"), 0);
+	check_next(&one, "stays");
+	sink_close(&one);
+	ck_assert_int_eq(send_text(t, "refused"), 0);
+	while (transport_tick(t, s * S) != TRANSPORT_SESSION)
+		ck_assert_uint_lt(s++, 85);
+	ck_assert_int_eq(send_text(t, "taken"), 0);
+	check_next(&two, "taken");
+	transport_free(t);
+	sink_close(&two);
+}
+END_TEST
+
 UNIT(all_addresses_of_a_name_are_tried_in_turn)
 {
 	struct collector_address name;
@@ -1020,6 +1046,7 @@ UNIT_MAIN("transport", a_numeric_ipv4_address_is_up_at_once,
     a_name_that_changes_is_followed,
     the_old_address_holds_while_there_is_no_answer_or_the_same,
     a_name_is_looked_up_sooner_when_sending_fails,
+    an_address_that_a_name_gains_is_tried_when_the_old_one_refuses,
     all_addresses_of_a_name_are_tried_in_turn,
     an_answer_does_not_hasten_the_next_session,
     datagrams_come_from_the_address_and_have_the_code_point_asked_for,
