@@ -271,9 +271,8 @@ privdrop_now(
 	const struct rlimit none = { 0, 0 };
 	uint64_t kept = capabilities_of(keep);
 
-	if (setrlimit(RLIMIT_CORE, &none) == -1)
-		return complain(
-		    errbuf, errlen, "no core dumps: %s", strerror(errno));
+	/* A filter around us may refuse it; PR_SET_DUMPABLE does it, too. */
+	(void)setrlimit(RLIMIT_CORE, &none);
 	empty_sets();
 	if (pd->change &&
 	    (keep_over_change(kept != 0) == -1 || become(pd) == -1))

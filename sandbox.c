@@ -14,18 +14,25 @@
 #include "privdrop.h"
 #include "sandbox_internal.h"
 
+#ifdef HAVE_SECCOMP
+#define SECCOMP_BUILT_IN true
+#else
+#define SECCOMP_BUILT_IN false
+#endif
+
 static const struct layer {
 	const char *name, *purpose;
 	const char *(*missing)(void);
 	int (*init)(void);
 	int (*enter)(enum sandbox_role);
+	bool expected; /* that it is missing is worth a warning */
 } layers[] = {
 	{ "landlock", "each thread opens the files of its job only",
 	    sandbox_landlock_missing, sandbox_landlock_init,
-	    sandbox_landlock_enter },
+	    sandbox_landlock_enter, false },
 	{ "seccomp", "each thread makes the system calls of its job only",
 	    sandbox_seccomp_missing, sandbox_seccomp_init,
-	    sandbox_seccomp_enter },
+	    sandbox_seccomp_enter, SECCOMP_BUILT_IN },
 };
 
 #define LAYERS (sizeof(layers) / sizeof(layers[0]))
@@ -41,15 +48,16 @@ static bool on[LAYERS];
 static atomic_flag complained = ATOMIC_FLAG_INIT;
 static _Thread_local const char *own_role = "thread";
 
+/* Why this build has no sandbox at all; NULL = it has. */
 static const char *
-missing(const struct layer *layer)
+left_out(void)
 {
 	if (PRIVDROP_SANITIZER)
 		return "built with a sanitizer";
 #ifdef SANDBOX_OFF
 	return SANDBOX_OFF;
 #else
-	return layer->missing();
+	return NULL;
 #endif
 }
 
@@ -133,14 +141,15 @@ unblock_refusals(void)
 void
 sandbox_init(void)
 {
-	for (size_t i = 0; i < LAYERS; i++) {
-		const char *why = missing(&layers[i]);
+	for (size_t i = 0; i < LAYERS && left_out() == NULL; i++) {
+		const char *why = layers[i].missing();
 
 		if (why == NULL && layers[i].init() == -1)
 			why = strerror(errno);
 		on[i] = why == NULL;
 		if (why != NULL)
-			log_debug("no %s: %s", layers[i].name, why);
+			log_msg(layers[i].expected ? LOG_WARNING : LOG_DEBUG,
+			    "going on without %s: %s", layers[i].name, why);
 	}
 	catch_refusals();
 }
@@ -181,7 +190,8 @@ void
 sandbox_describe(FILE *f)
 {
 	for (size_t i = 0; i < LAYERS; i++) {
-		const char *why = missing(&layers[i]);
+		const char *why =
+		    left_out() != NULL ? left_out() : layers[i].missing();
 
 		if (why == NULL)
 			(void)fprintf(

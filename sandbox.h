@@ -34,7 +34,7 @@ enum sandbox_access {
 /*
  * Make ready what sandbox_enter() applies.  Call it once, while there is one
  * thread; without it sandbox_enter() does nothing.  A layer that there is
- * not is left out; one that is refused when it is applied is warned of, once.
+ * not is left out, with a warning if the system refuses what it should have.
  */
 void sandbox_init(void);
 

@@ -72,7 +72,10 @@ version(void)
 const char *
 sandbox_landlock_missing(void)
 {
-	return version() >= 1 ? NULL : "this kernel has none";
+	if (version() >= 1)
+		return NULL;
+	return errno == EPERM || errno == EACCES ? "the kernel refuses it"
+						 : "this kernel has none";
 }
 
 static uint64_t

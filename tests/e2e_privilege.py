@@ -13,6 +13,7 @@ import stat
 import time
 
 import e2e
+from collect import Collector
 from e2e import Probe, check, ctl, equal, probe, sh, wait_for
 from e2e_live import FAR, NEAR, Live, Wire, alive, ended_well
 from frames import eth, udp4
@@ -283,6 +284,31 @@ def descriptors_are_limited():
             resource.getrlimit(resource.RLIMIT_NOFILE)[1], files)
 
 
+def names_are_looked_up_in_the_sandbox():
+    """By the C library itself, and by a module that it loads for it."""
+    settings = e2e.path("nsswitch.conf")
+    for order in ("files", "compat hesiod files", "files dns"):
+        with open(settings, "w", encoding="ascii") as f:
+            f.write("hosts: %s\n" % order)
+        os.chmod(settings, 0o644)
+        if os.path.exists("/etc/nsswitch.conf"):
+            sh("mount", "--bind", settings, "/etc/nsswitch.conf")
+        with Collector() as collector:
+            name = "localhost:%d" % collector.port
+            result = probe("-r", CAPTURE, "-n", name, "-v", "5")
+            equal("hosts: %s: a collector's name is found" % order,
+                (result.code, "sandbox" in result.err), (0, False))
+            check("hosts: %s: records arrive" % order,
+                collector.decoded().records, result)
+            result = probe("-r", CAPTURE, "-n", "no-such.invalid:1", "-n",
+                collector.name)
+            check("hosts: %s: a name that is not found is said" % order,
+                result.code == 1 and "no-such.invalid" in result.err and
+                "sandbox" not in result.err, result)
+        if os.path.exists("/etc/nsswitch.conf"):
+            sh("umount", "/etc/nsswitch.conf")
+
+
 def killed_daemon_is_started_again():
     words = ("-i", FAR, "-n", DISCARD)
     for turn in range(2):
@@ -348,5 +374,6 @@ if __name__ == "__main__":
         interface_that_comes_later, only_a_netfilter_log_keeps_more,
         start_without_root, replay_needs_no_right, replay_gives_root_up,
         chosen_user, without_the_user_root_has_no_capabilities,
-        descriptors_are_limited, killed_daemon_is_started_again,
+        descriptors_are_limited, names_are_looked_up_in_the_sandbox,
+        killed_daemon_is_started_again,
         cache_that_does_not_fit_is_refused, binary_is_hardened])
