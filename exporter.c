@@ -917,19 +917,23 @@ exporter_flush(struct exporter *e)
 
 /* Pace and queues ------------------------------------------------------- */
 
+/* Let messages leave at the pace; what was not used is saved for two waits. */
 static void
 refill_pace(struct exporter *e, uint64_t mono_ns)
 {
 	double more =
 	    (double)(mono_ns - e->pace_ns) / (double)NS_PER_S * e->config.rate;
+	double most = 2.0 * EXPORTER_WAIT_MS / MS_PER_S * e->config.rate;
 
+	if (most < PACE_BURST)
+		most = PACE_BURST;
 	e->pace_ns = mono_ns;
 	for (size_t i = 0; i < e->ncollectors; i++) {
 		struct collector *c = e->collector[i];
 
 		c->pace += more;
-		if (c->pace > PACE_BURST)
-			c->pace = PACE_BURST;
+		if (c->pace > most)
+			c->pace = most;
 	}
 }
 

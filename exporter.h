@@ -77,6 +77,9 @@ size_t exporter_collectors(const struct exporter *);
 /* Whether any collector is told statistics or interfaces. */
 bool exporter_tells(const struct exporter *);
 
+/* Who waits for the pace may look again after so long, and loses nothing. */
+#define EXPORTER_WAIT_MS 5
+
 /*
  * Whether a record may be added now: the pace allows it and every collector
  * that is up has room.  One added all the same may be dropped.

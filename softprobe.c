@@ -631,7 +631,7 @@ run(struct probe *p)
 		check_output(p, &result);
 		hurry(p, mono_ns, &stopping_ns);
 		draw_progress(p, mono_ns, &drawn_ns);
-		timeout_ms = flows_wait(p) ? 1 : TURN_MS;
+		timeout_ms = flows_wait(p) ? EXPORTER_WAIT_MS : TURN_MS;
 	}
 	clear_progress(drawn_ns, p->started_ns);
 	return result;
