@@ -45,8 +45,8 @@ struct config {
 	const char *control_path; /* NULL = none */
 	bool check;               /* leave before anything is opened */
 	bool no_sandbox;
-	const char *user;         /* to become; NULL = the default, or "none" */
-	char *filter_text;        /* owned; what capture.filter points to */
+	const char *user;  /* to become; NULL = the default, or "none" */
+	char *filter_text; /* owned; what capture.filter points to */
 };
 
 enum config_result {
