@@ -9,7 +9,6 @@
  */
 #include <sys/socket.h>
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include <errno.h>
@@ -42,30 +41,27 @@ struct tcp_sink {
 
 static struct tcp_sink s;
 
+/* Take a port on the loopback, where nobody listens yet. */
 static void
-listen_at(struct tcp_sink *sink, const char *host, const char *port)
+take_port(struct tcp_sink *sink)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t len = sizeof(sin);
-	int on = 1, small = 4096;
+	int small = 4096;
 
-	sin.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
-	ck_assert_int_eq(inet_pton(AF_INET, host, &sin.sin_addr), 1);
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	sink->fd = -1;
 	sink->got = 0;
 	sink->listener = socket(AF_INET, SOCK_STREAM, 0);
 	ck_assert_int_ne(sink->listener, -1);
 	(void)setsockopt(
-	    sink->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	(void)setsockopt(
 	    sink->listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	ck_assert_int_eq(
 	    bind(sink->listener, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	ck_assert_int_eq(listen(sink->listener, 1), 0);
 	ck_assert_int_eq(
 	    getsockname(sink->listener, (struct sockaddr *)&sin, &len), 0);
 	(void)snprintf(
-	    sink->address.host, sizeof(sink->address.host), "%s", host);
+	    sink->address.host, sizeof(sink->address.host), "127.0.0.1");
 	(void)snprintf(sink->address.port, sizeof(sink->address.port), "%u",
 	    ntohs(sin.sin_port));
 }
@@ -147,7 +143,8 @@ make_connected(void)
 {
 	struct transport *t;
 
-	listen_at(&s, "127.0.0.1", "0");
+	take_port(&s);
+	ck_assert_int_eq(listen(s.listener, 1), 0);
 	t = make_to(&s.address, COLLECTOR_TCP);
 	accept_one(&s);
 	tick_until(t, TRANSPORT_UP); /* a first session needs no news */
@@ -257,11 +254,10 @@ END_TEST
 
 UNIT(what_is_sent_while_there_is_no_session_is_lost_and_counted)
 {
-	struct collector_address closed;
 	struct transport *t;
 
-	closed_port(&closed);
-	t = make_to(&closed, COLLECTOR_TCP);
+	take_port(&s);
+	t = make_to(&s.address, COLLECTOR_TCP);
 	ck_assert_int_eq(put(t, 0), -1);
 	tick_until(t, TRANSPORT_FAILED);
 	ck_assert_int_eq(news, TRANSPORT_NO_NEWS);
@@ -272,6 +268,7 @@ UNIT(what_is_sent_while_there_is_no_session_is_lost_and_counted)
 	check_account(t, 2);
 	ck_assert_uint_eq(transport_stats(t)->lost.records, 2);
 	transport_free(t);
+	close_sink(&s);
 }
 END_TEST
 
@@ -293,16 +290,15 @@ seconds_to_attempt(struct transport *t, struct tcp_sink *sink)
 
 UNIT(a_collector_that_comes_late_is_tried_sooner_than_once_a_minute)
 {
-	struct collector_address closed;
 	struct transport *t;
 
-	closed_port(&closed);
-	t = make_to(&closed, COLLECTOR_TCP);
+	take_port(&s);
+	t = make_to(&s.address, COLLECTOR_TCP);
 	for (int i = 0; i < 20; i++) { /* a minute or so of refusals */
 		tick_until(t, TRANSPORT_FAILED);
 		now += 3 * S;
 	}
-	listen_at(&s, closed.host, closed.port);
+	ck_assert_int_eq(listen(s.listener, 1), 0);
 	ck_assert_double_le(seconds_to_attempt(t, &s), 36);
 	accept_session(t);
 	ck_assert_int_eq(put(t, 0), 0);
