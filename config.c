@@ -981,10 +981,12 @@ static enum config_result
 check_fields(struct parse *p, const struct collector_config *to)
 {
 	const struct field_choice *fields = &p->cfg->exporter.fields;
+	struct field_choice biflow = *fields;
 	const struct dialect *d = dialect_for(to->version);
 	const char *name;
 	size_t least;
 
+	biflow.biflow = true;
 	if (!field_any(fields))
 		return CONFIG_RUN;
 	if (!d->has_sets)
@@ -995,7 +997,8 @@ check_fields(struct parse *p, const struct collector_config *to)
 	name = field_misfit(fields, d->bit);
 	if (name != NULL)
 		return refuse(p, "--fields %s: not in %s records%s", name,
-		    d->name, fields->biflow ? "" : " without -b");
+		    d->name,
+		    field_misfit(&biflow, d->bit) == name ? "" : " without -b");
 	least = message_least(d, fields);
 	if (least == 0)
 		return refuse(p, "--fields: some records have no element "

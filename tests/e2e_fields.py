@@ -313,7 +313,7 @@ def what_cannot_be_sent_is_refused_before_anything_is_opened():
             (["-x", "2", "-v", "1"], "NetFlow v1"),
             (["-x", "11"], "0 to 10"),
             (["--fields", "flowStartSeconds", "-v", "9"],
-                "flowStartSeconds: not in NetFlow v9"),
+                "flowStartSeconds: not in NetFlow v9 records\n"),
             (["--fields", "reverseMinimumTTL"], "without -b"),
             (["--fields", every, "--mtu", "256"], "--mtu 256: "),
             (["--fields", "-" + ",-".join(n for n in
