@@ -19,6 +19,7 @@
 
 #define LINK_CHECK_MS 250 /* between two looks at a silent interface */
 #define NFLOG_SNAPLEN 65535
+#define PRIVILEGE_NFLOG "reading it needs root or CAP_NET_ADMIN"
 #define NS_PER_MS UINT64_C(1000000)
 
 #ifdef __linux__
@@ -86,7 +87,11 @@ explain_status(struct capture *c, pcap_t *p, int status)
 		capture_explain(c, PRIVILEGE);
 		return false;
 	case PCAP_ERROR:
-		capture_explain(c, pcap_geterr(p));
+		/* nflog has no status of its own for it. */
+		capture_explain(
+		    c, strstr(pcap_geterr(p), strerror(EPERM)) != NULL
+			   ? PRIVILEGE_NFLOG
+			   : pcap_geterr(p));
 		return false;
 	default:
 		capture_explain(c, pcap_statustostr(status));

@@ -33,11 +33,12 @@ confine_descriptors(const struct config *cfg)
 static unsigned int
 rights_kept(const struct config *cfg)
 {
-	unsigned int keep = cfg->replay ? 0 : PRIVDROP_CAPTURE;
+	unsigned int keep = 0;
 
-	for (size_t i = 0; keep != 0 && i < cfg->nsources; i++)
-		if (strncmp(cfg->source[i].name, "nflog", 5) == 0)
-			keep |= PRIVDROP_NFLOG;
+	for (size_t i = 0; !cfg->replay && i < cfg->nsources; i++)
+		keep |= strncmp(cfg->source[i].name, "nflog", 5) == 0
+			    ? PRIVDROP_NFLOG
+			    : PRIVDROP_CAPTURE;
 	return keep;
 }
 

@@ -178,9 +178,15 @@ close_doors(void)
 const char *
 privdrop_names(unsigned int keep)
 {
-	if ((keep & PRIVDROP_NFLOG) != 0)
-		return "CAP_NET_RAW and CAP_NET_ADMIN";
-	return (keep & PRIVDROP_CAPTURE) != 0 ? "CAP_NET_RAW" : "none";
+	static const char *const names[] = {
+		"none",
+		[PRIVDROP_CAPTURE] = "CAP_NET_RAW",
+		[PRIVDROP_NFLOG] = "CAP_NET_ADMIN",
+		[PRIVDROP_CAPTURE | PRIVDROP_NFLOG] =
+		    "CAP_NET_RAW and CAP_NET_ADMIN",
+	};
+
+	return names[keep];
 }
 
 #else /* Rights are the user's: /dev/bpf's group opens interfaces. */

@@ -178,14 +178,22 @@ def interface_that_comes_later():
     sh("ip", "link", "del", "near4")
 
 
-def only_a_netfilter_log_keeps_more():
+def a_netfilter_log_needs_another_capability():
     with Live("-n", DISCARD, sources=("-i", "nflog:5"), ready=False) as run:
         if not wait_for(lambda: not run.running() or run.answers(), 10) or (
                 not run.running()):
             e2e.skip("a netfilter log keeps CAP_NET_ADMIN",
                 "no nflog here: " + run.err.strip())
             return
-        check_threads("nflog", run.pid, NET_RAW | NET_ADMIN)
+        check_threads("nflog", run.pid, NET_ADMIN)
+    with Live("-n", DISCARD, sources=("-i", "nflog:5", "-i", FAR)) as run:
+        check_threads("nflog and an interface", run.pid, NET_RAW | NET_ADMIN)
+    if e2e.need("a netfilter log without the right", "setpriv"):
+        with Probe("-d", "-i", "nflog:5", "-c", "none",
+                prefix=as_user(",+net_raw")) as run:
+            equal("a netfilter log without the right", run.wait(), 1)
+            check("is refused in one line that names it", "CAP_NET_ADMIN" in
+                run.err and run.err.count("\n") == 1, run)
 
 
 def as_user(capabilities="", uid=UID):
@@ -371,7 +379,8 @@ if __name__ == "__main__":
     e2e.main([root_is_given_up_in_the_foreground,
         root_is_given_up_as_a_daemon, directory_of_an_earlier_run_as_root,
         lost_interface_is_opened_again_without_root,
-        interface_that_comes_later, only_a_netfilter_log_keeps_more,
+        interface_that_comes_later,
+        a_netfilter_log_needs_another_capability,
         start_without_root, replay_needs_no_right, replay_gives_root_up,
         chosen_user, without_the_user_root_has_no_capabilities,
         descriptors_are_limited, names_are_looked_up_in_the_sandbox,
