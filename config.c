@@ -179,7 +179,7 @@ static const struct option_row rows[] = {
 	    .min = 1, .max = UINT32_MAX },
 
 	{ GROUP_EXPORT, 'n', "collector", "HOST:PORT[,...]",
-	    "send there; [IPV6]:PORT, a URL; repeatable",
+	    "[IPV6]:PORT, URL, file: json: csv: text:PATH",
 	    .set = set_collector },
 	{ GROUP_EXPORT, 'v', "export-version", "VERSION",
 	    "1, 5, 9, 10 or ipfix (" STR(VERSION_DEFAULT) ")",
