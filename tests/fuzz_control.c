@@ -176,7 +176,8 @@ serve(void)
 
 	require(n <= CONTROL_CLIENTS_MAX + 1);
 	require(wait_ms >= -1 && wait_ms <= CONTROL_DEADLINE_S * 1000);
-	require(poll(pfd, n, 0) != -1);
+	while (poll(pfd, n, 0) == -1)
+		require(errno == EINTR); /* the fuzzer's own timer */
 	control_serve(world.control, pfd, n, world.mono_ns);
 	return n;
 }

@@ -81,7 +81,7 @@ wire_time(const struct wire *w, struct wire_field *f)
 	unsigned id = f->id;
 	uint64_t v = f->value;
 
-	f->is_end = id == 21 || (id > 150 && id % 2 == 1);
+	f->is_end = id == 21 || (id > 150 && id < 158 && id % 2 == 1);
 	f->wraps_ns = WIRE_ERA_MS * 1000000;
 	if ((id == 21 || id == 22) && w->version != 10) {
 		f->unit_ns = 1000000;
@@ -116,7 +116,7 @@ wire_field(const struct wire *w, unsigned id, bool reverse, const uint8_t *at,
 
 	f.value = wire_number(len > 8 ? at + len - 8 : at, len > 8 ? 8 : len);
 	wire_time(w, &f);
-	if (f.is_end && w->version != 10 && f.value > w->uptime_ms)
+	if (id == 21 && w->version != 10 && f.value > w->uptime_ms)
 		return "a flow ends after the datagram left";
 	if ((id == 154 || id == 155) && w->version == 10 && f.value % 2048 != 0)
 		return "RFC 7011 s6.1.9: bits below a microsecond";
