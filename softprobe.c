@@ -168,6 +168,7 @@ open_interface(const struct config *cfg, size_t i)
 		return c;
 	if (!missing || !cfg->wait) {
 		log_error("%s", errbuf);
+		errno = 0; /* all is said */
 		return NULL;
 	}
 	log_note("%s; waiting for it", errbuf);
@@ -180,6 +181,7 @@ open_interfaces(struct probe *p, const struct meter_config *config)
 {
 	struct capture *capture[CONFIG_SOURCES_MAX];
 	size_t n = 0;
+	int error;
 
 	for (; n < p->config.nsources; n++) {
 		capture[n] = open_interface(&p->config, n);
@@ -188,8 +190,10 @@ open_interfaces(struct probe *p, const struct meter_config *config)
 	}
 	if (n == p->config.nsources)
 		return meter_new(config, capture, n, &p->wake);
+	error = errno;
 	while (n > 0)
 		capture_close(capture[--n]);
+	errno = error;
 	return NULL;
 }
 
@@ -262,6 +266,8 @@ open_meters(struct probe *p)
 	if (errno == ENOMEM)
 		log_error("-m %" PRIu32 ": not enough memory for so many flows",
 		    cfg->track.max_flows);
+	else if (errno != 0)
+		log_error("cannot meter: %s", strerror(errno));
 	return -1;
 }
 
