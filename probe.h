@@ -33,10 +33,11 @@ struct probe {
 	bool hurried;              /* ... and wait for no collector */
 	bool abandon;              /* leave without exporting */
 
-	/* For the statistics that are exported. */
+	/* For the statistics that are exported, and warnings. */
 	struct meter_call count;
-	bool counting;       /* they are being asked for */
-	uint64_t counted_ns; /* monotonic: when they last were */
+	bool counting;                    /* they are being asked for */
+	uint64_t counted_ns;              /* monotonic: when they last were */
+	uint64_t warned_drops, warned_ns; /* of which was warned, and when */
 
 	/* The one question to the meters, and who asked it. */
 	struct meter_call call;

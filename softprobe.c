@@ -40,7 +40,8 @@
 #define HURRY_NS (3 * NS_PER_S)   /* after a stop nothing is waited for */
 #define PENDING_NS (1 * NS_PER_S) /* the last messages wait so long */
 #define REPLAY_PENDING_NS (60 * NS_PER_S) /* ... in a replay */
-#define COUNT_NS (5 * NS_PER_S) /* how old exported statistics may be */
+#define COUNT_NS (5 * NS_PER_S)  /* how old exported statistics may be */
+#define DROPS_NS (60 * NS_PER_S) /* between two warnings of drops */
 #define PROGRESS_NS (NS_PER_S / 4)
 #define PROGRESS_WIDTH 40
 
@@ -502,15 +503,35 @@ tells(const struct probe *p)
 	       (p->exporter != NULL && exporter_tells(p->exporter));
 }
 
+/* Warn when packets begin to be lost; then sum up now and then. */
+static void
+warn_drops(struct probe *p, uint64_t mono_ns)
+{
+	const struct capture_stats *c = &p->count.stats.capture;
+	uint64_t drops = c->kernel_drops + c->interface_drops;
+
+	if (drops == p->warned_drops ||
+	    (p->warned_drops != 0 && mono_ns - p->warned_ns < DROPS_NS))
+		return;
+	log_warn("packets were dropped before they could be metered: %" PRIu64
+		 " by the kernel, %" PRIu64 " by interfaces so far; a "
+		 "larger -B, or --workers, may help",
+	    c->kernel_drops, c->interface_drops);
+	p->warned_drops = drops;
+	p->warned_ns = mono_ns;
+}
+
 /* Live: ask the meter for its counters now and then. */
 static void
 count(struct probe *p, uint64_t mono_ns)
 {
-	if (p->config.replay || !tells(p))
+	if (p->config.replay)
 		return;
 	if (p->counting && meters_answered(p->meters)) {
 		p->counting = false;
-		tell_exporter(p);
+		warn_drops(p, mono_ns);
+		if (tells(p))
+			tell_exporter(p);
 	}
 	if (p->counting || mono_ns - p->counted_ns < COUNT_NS ||
 	    !meters_answered(p->meters))
