@@ -29,8 +29,9 @@
 #define SLOTS 2048U  /* one turn of the wheel is about 4 minutes */
 #define TURN_MS (TICK_MS * SLOTS)
 #define FEW_SHARE 64U        /* fewer active flows than buckets / 64 */
-#define VICTIM_SHARE 8U      /* a scan finds max_flows / 8 victims */
+#define VICTIM_SHARE 4U      /* a scan finds max_flows / 4 victims */
 #define VICTIMS_AHEAD 8U     /* victims whose memory is fetched ahead */
+#define SCAN_AHEAD 16        /* flows fetched ahead by a scan */
 #define EXPIRE_PER_PACKET 32 /* flows ended in passing by one packet */
 #define LIST_LOOKS 4096U     /* entries flowtrack_list looks at per call */
 
@@ -522,6 +523,8 @@ find_victims(struct flowtrack *ft)
 		const struct flow *f = &ft->flow[i];
 		uint64_t v = (uint64_t)(f->seen_ms - ft->victim_ms) << 32 | i;
 
+		__builtin_prefetch(
+		    &ft->flow[i + SCAN_AHEAD < ft->fresh ? i + SCAN_AHEAD : i]);
 		if (!(f->state & USED))
 			continue;
 		if (n < ft->victims_max) {
@@ -545,11 +548,12 @@ find_victims(struct flowtrack *ft)
 }
 
 /*
- * Ask for what ending the victims to come will touch, which nobody has touched
- * for long: first their flows, and once these are here what leads to them.
+ * Step to the next victim.  Ask for what ending those to come will touch, which
+ * nobody has touched for long: first their flows, and once these are here what
+ * leads to them.
  */
-static void
-fetch_victims(const struct flowtrack *ft)
+static uint64_t
+next_victim(struct flowtrack *ft)
 {
 	uint32_t near = ft->victim_next + VICTIMS_AHEAD;
 	uint32_t far = near + VICTIMS_AHEAD, i;
@@ -561,6 +565,7 @@ fetch_victims(const struct flowtrack *ft)
 		__builtin_prefetch(bucket_of(ft, hash_of(ft, i)));
 		__builtin_prefetch(&ft->node[i]);
 	}
+	return ft->victim[ft->victim_next++];
 }
 
 /* End the flow that has been idle longest. */
@@ -569,12 +574,10 @@ make_room(struct flowtrack *ft)
 {
 	for (;;) {
 		while (ft->victim_next < ft->victims) {
-			uint64_t v = ft->victim[ft->victim_next];
+			uint64_t v = next_victim(ft);
 			uint32_t i = (uint32_t)v;
 			uint32_t seen_ms = (uint32_t)(v >> 32) + ft->victim_ms;
 
-			fetch_victims(ft);
-			ft->victim_next++;
 			if (!(ft->flow[i].state & USED) ||
 			    ft->flow[i].seen_ms != seen_ms)
 				continue;
