@@ -523,7 +523,8 @@ fit_boot_time(
 static void
 turn_file(struct exporter *e, struct collector *c, bool now)
 {
-	size_t reserve = 2 * c->config.mtu; /* the next message, statistics */
+	size_t reserve =
+	    2 * (size_t)c->config.mtu; /* the next message, statistics */
 
 	if (!now && !transport_complete(c->transport, e->now_ns, reserve))
 		return;

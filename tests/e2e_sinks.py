@@ -310,7 +310,9 @@ def renamed_files_are_left_at_sighup():
 
 def a_full_disk_is_waited_for():
     where = directory()
-    e2e.sh("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", where)
+    e2e.sh("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", where)
+    with open(where + "/filler", "wb") as f:
+        f.write(bytes((16 << 20) - (64 << 10)))
     with Collector() as c, Live("-n", "json:%s/j" % where, "-n", "file:%s/i"
             % where, "-n", c.name, "-t", "idle=100ms", "-t", "expint=0", "-m",
             "20000") as run, Wire(NEAR) as wire:
@@ -318,7 +320,7 @@ def a_full_disk_is_waited_for():
             wire.send(eth(udp4(n)))
         check("it is said of both", wait_for(lambda: run.err.count(
             "No space left") == 2, 30), run)
-        e2e.sh("mount", "-o", "remount,size=64m", where)
+        os.remove(where + "/filler")
         check("and when there is room", wait_for(lambda: run.err.count(
             "can be written again") == 2, 20), run)
         wire.send(eth(udp4(7001)))
