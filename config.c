@@ -1001,8 +1001,8 @@ check_fields(struct parse *p, const struct collector_config *to)
 		    field_misfit(&biflow, d->bit) == name ? "" : " without -b");
 	least = message_least(d, fields);
 	if (least == 0)
-		return refuse(p, "--fields: some records have no element "
-				 "left; leave them one");
+		return refuse(p, "--fields: some records have fewer than 4 "
+				 "octets left; leave them more elements");
 	if (least > to->mtu)
 		return refuse(p,
 		    "--mtu %" PRIu32 ": a record or template with these "

@@ -47,7 +47,7 @@ check_dialect(const struct field_choice *fields, const struct dialect *d)
 	require(n == (fields->biflow ? TEMPLATES_MAX : TEMPLATES));
 	for (unsigned i = 0; i < n; i++) {
 		check_template(&t[i], d);
-		require((least == 0) >= (t[i].nfields == 0));
+		require(least == 0 || t[i].record_len >= 4); /* padding */
 		require(least == 0 || t[i].record_len < least);
 		require(least == 0 || t[i].template_len < least);
 	}

@@ -324,6 +324,13 @@ UNIT(the_smallest_message_holds_any_one_template_and_record)
 		field_choose(&choice, name, false);
 	}
 	ck_assert_uint_eq(message_least(d, &choice), 0);
+	/* Three octets of padding would be three records more. */
+	field_choose(&choice, "protocolIdentifier", true);
+	ck_assert_uint_eq(message_least(d, &choice), 0);
+	field_choose(&choice, "sourceTransportPort", true);
+	ck_assert_uint_eq(message_least(d, &choice), 0);
+	field_choose(&choice, "ipVersion", true);
+	ck_assert_uint_gt(message_least(d, &choice), 0);
 }
 END_TEST
 
