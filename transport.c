@@ -419,15 +419,17 @@ lose_queue(struct transport *t)
 static void
 lose_session(struct transport *t)
 {
-	uint64_t lost = t->stats.lost.records;
+	uint64_t waiting = t->stats.queued.records;
+	char lost[64] = "";
 
+	if (waiting > 0)
+		(void)snprintf(lost, sizeof(lost),
+		    "; %" PRIu64 " records that waited were not sent", waiting);
 	transport_close(t, false);
 	lose_queue(t);
 	t->stats.errors++;
-	t->phase = PHASE_IDLE;
-	log_warn("collector %s: %s; %" PRIu64 " records that waited were not "
-		 "sent; will connect again",
-	    t->name, t->why, t->stats.lost.records - lost);
+	log_warn(
+	    "collector %s: %s%s; will connect again", t->name, t->why, lost);
 	schedule_retry(t);
 }
 
