@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "meters.h"
+#include "notify.h"
 #include "privdrop.h"
 #include "wake.h"
 
@@ -28,6 +29,7 @@ struct probe {
 	struct exporter *exporter; /* NULL without collectors */
 	struct printer *printer;   /* NULL with collectors */
 	struct control *control;   /* NULL without a socket */
+	struct notify notify;      /* to the service manager */
 	uint64_t started_ns;       /* monotonic */
 	bool stopping;             /* export what there is, then leave */
 	bool hurried;              /* ... and wait for no collector */

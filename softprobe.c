@@ -23,6 +23,7 @@
 #include "exporter.h"
 #include "extra.h"
 #include "log.h"
+#include "notify.h"
 #include "printer.h"
 #include "privdrop.h"
 #include "probe.h"
@@ -521,19 +522,33 @@ warn_drops(struct probe *p, uint64_t mono_ns)
 	p->warned_ns = mono_ns;
 }
 
-/* Live: ask the meter for its counters now and then. */
+/* How often the meters are asked for their counters. */
+static uint64_t
+count_every(const struct probe *p)
+{
+	uint64_t alive_ns = p->notify.watchdog_ns / 4;
+
+	return alive_ns != 0 && alive_ns < COUNT_NS ? alive_ns : COUNT_NS;
+}
+
+/*
+ * Ask the meters for their counters now and then: live, and for a watchdog,
+ * who learns from an answer that packets are looked after.
+ */
 static void
 count(struct probe *p, uint64_t mono_ns)
 {
-	if (p->config.replay)
+	if (p->config.replay && p->notify.watchdog_ns == 0)
 		return;
 	if (p->counting && meters_answered(p->meters)) {
 		p->counting = false;
+		if (p->notify.watchdog_ns != 0)
+			notify_send(&p->notify, "WATCHDOG=1");
 		warn_drops(p, mono_ns);
-		if (tells(p))
+		if (!p->config.replay && tells(p))
 			tell_exporter(p);
 	}
-	if (p->counting || mono_ns - p->counted_ns < COUNT_NS ||
+	if (p->counting || mono_ns - p->counted_ns < count_every(p) ||
 	    !meters_answered(p->meters))
 		return;
 	p->count.op = METER_STATS;
@@ -620,6 +635,7 @@ hurry(struct probe *p, uint64_t mono_ns, uint64_t *stopping_ns)
 		return;
 	if (*stopping_ns == 0) {
 		*stopping_ns = mono_ns;
+		notify_send(&p->notify, "STOPPING=1");
 		meters_stop(p->meters, p->abandon);
 	}
 	if (mono_ns - *stopping_ns > HURRY_NS)
@@ -734,6 +750,8 @@ finish_print(struct probe *p)
 static int
 finish(struct probe *p, int result)
 {
+	if (!p->stopping) /* a replay came to its end */
+		notify_send(&p->notify, "STOPPING=1");
 	result |= meters_join(p->meters);
 	meters_final_stats(p->meters, &p->call);
 	result |= p->exporter != NULL ? finish_export(p) : finish_print(p);
@@ -752,6 +770,7 @@ close_probe(struct probe *p)
 	meters_free(p->meters);
 	exporter_free(p->exporter);
 	daemon_remove_pidfile();
+	notify_close(&p->notify);
 	wake_close(&p->wake);
 	config_free(&p->config);
 }
@@ -770,6 +789,7 @@ start(struct probe *p)
 		return -1;
 	}
 	p->started_ns = clock_ns(CLOCK_MONOTONIC);
+	notify_open(&p->notify);
 	confine_descriptors(&p->config);
 	if (open_meters(p) == -1 || open_pidfile(p) == -1 ||
 	    open_control(p) == -1)
@@ -799,7 +819,7 @@ start(struct probe *p)
 int
 main(int argc, char **argv)
 {
-	static struct probe probe;
+	static struct probe probe = { .notify = { .fd = -1 } };
 	char errbuf[CONFIG_ERROR_LEN];
 	int result = EXIT_FAILURE;
 
@@ -826,6 +846,7 @@ main(int argc, char **argv)
 	}
 	if (start(&probe) == 0) {
 		daemon_ready();
+		notify_send(&probe.notify, "READY=1");
 		result = finish(&probe, run(&probe));
 	}
 	close_probe(&probe);

@@ -49,7 +49,7 @@ exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 UNITS = {"test.target": "[Unit]\nWants=softprobe.service softprobe@lo.service "
         "softprobe@later.service\n",
     "softprobe.service.d/log.conf": "[Service]\nStandardOutput=null\n"
-        "StandardError=append:/run/%n.log\n"}
+        "StandardError=append:/run/%n.log\nWatchdogSec=6\n"}
 UNITS["softprobe@.service.d/log.conf"] = UNITS["softprobe.service.d/log.conf"]
 for name in "sysinit", "basic", "network-online", "shutdown":
     UNITS[name + ".target"] = "[Unit]\nDefaultDependencies=no\n"
@@ -192,6 +192,16 @@ def services_run_confined(machine):
         "softprobe", "MainPID")), (0, "udp port 53\n"))
 
 
+def watchdog_is_told(machine):
+    for service in SERVICES:
+        equal(service + " is ready by its own word", machine.show(service,
+            "Type"), "notify")
+        first = machine.show(service, "WatchdogTimestampMonotonic")
+        check(service + ": the watchdog is told that it lives", wait_for(
+            lambda: machine.show(service, "WatchdogTimestampMonotonic") !=
+            first))
+
+
 def filters(machine, service):
     """How many filters of system calls the kernel asks for each thread."""
     return {int(thread["Seccomp_filters"]) for thread in statuses(outside(
@@ -280,7 +290,7 @@ def services():
         if not machine.boots():
             skip("services", "no systemd of our own: " + machine.said())
             return
-        for function in (services_run_confined,
+        for function in (services_run_confined, watchdog_is_told,
                 service_keeps_the_own_sandbox, interface_comes_later,
                 services_reload_and_stop, refused_options_are_not_tried_again,
                 crash_is_followed_by_a_start):
