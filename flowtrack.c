@@ -28,12 +28,12 @@
 #define TICK_MS 128U /* width of a wheel slot */
 #define SLOTS 2048U  /* one turn of the wheel is about 4 minutes */
 #define TURN_MS (TICK_MS * SLOTS)
-#define FEW_SHARE 64U        /* fewer active flows than buckets / 64 */
-#define VICTIM_SHARE 4U      /* a scan finds max_flows / 4 victims */
-#define VICTIMS_AHEAD 8U     /* victims whose memory is fetched ahead */
-#define SCAN_AHEAD 16        /* flows fetched ahead by a scan */
-#define EXPIRE_PER_PACKET 32 /* flows ended in passing by one packet */
-#define LIST_LOOKS 4096U     /* entries flowtrack_list looks at per call */
+#define FEW_SHARE 64U       /* fewer active flows than buckets / 64 */
+#define VICTIM_SHARE 4U     /* a scan finds max_flows / 4 victims */
+#define VICTIMS_AHEAD 8U    /* victims whose memory is fetched ahead */
+#define SCAN_AHEAD 16       /* flows fetched ahead by a scan */
+#define EXPIRE_PER_PACKET 8 /* flows ended in passing by one packet */
+#define LIST_LOOKS 4096U    /* entries flowtrack_list looks at per call */
 
 /* Of a function out of the way of what is done for every packet. */
 #define RARELY __attribute__((cold, noinline))
@@ -111,6 +111,7 @@ struct flowtrack {
 	uint32_t now_ms;
 	uint32_t wheel_ms;  /* the slot that is due next ends here */
 	uint32_t expint_ms; /* the wheel turns next at this time */
+	bool held;          /* ... but not now */
 	uint32_t
 	    wheel[SLOTS]; /* first flow of each slot; its prev is the last */
 
@@ -711,7 +712,7 @@ expire_due(struct flowtrack *ft, uint32_t budget)
 {
 	uint32_t expint = ft->config.timeout_ms[TIMEOUT_EXPINT];
 
-	if (!reached(ft->now_ms, ft->expint_ms))
+	if (ft->held || !reached(ft->now_ms, ft->expint_ms))
 		return false;
 	if (turn_wheel(ft, budget))
 		return true;
@@ -724,6 +725,12 @@ flowtrack_expire(struct flowtrack *ft, uint64_t clock_ns, uint32_t budget)
 {
 	set_clock(ft, clock_ns);
 	return expire_due(ft, budget);
+}
+
+void
+flowtrack_hold(struct flowtrack *ft, bool held)
+{
+	ft->held = held;
 }
 
 /* Why a flow ends that must end now. */

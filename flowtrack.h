@@ -114,6 +114,12 @@ void flowtrack_add(struct flowtrack *, const struct packet *,
  */
 bool flowtrack_expire(struct flowtrack *, uint64_t clock_ns, uint32_t budget);
 
+/*
+ * While held, no flow ends for a deadline but by a packet of its own: who takes
+ * the records cannot keep up, and they can wait.
+ */
+void flowtrack_hold(struct flowtrack *, bool held);
+
 /* What flowtrack_sweep does to each flow. */
 enum flow_sweep {
 	SWEEP_END,    /* end it, FLOW_END_FORCED unless a timeout has passed */

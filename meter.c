@@ -28,7 +28,7 @@
 #define FRAGMENTS 1024           /* first fragments remembered */
 #define FEED_PACKETS 4096        /* that wait for a shard, at most */
 #define IDLE_POLL_MS 250         /* looks for flows that are due */
-#define EXPIRE_BUDGET 1024U      /* flows ended between two bursts */
+#define BEHIND_POLL_MS 10        /* ... if they had to wait */
 #define SWEEP_BUDGET 256U        /* flows a command deals with at once */
 #define REOPEN_NS (1 * NS_PER_S) /* a lost interface is tried so often */
 #define DROPS_NS (1 * NS_PER_S)  /* the kernel is asked for drops so often */
@@ -78,6 +78,7 @@ struct meter {
 
 	/* The thread's own. */
 	bool pushed;         /* into the ring since `out` was rung */
+	bool behind;         /* the ring is half full: flows wait */
 	bool leaving;        /* the last flows: wait for room, live too */
 	uint64_t give_up_ns; /* ... until then; 0 = for ever */
 	bool gathering, sweeping;
@@ -220,6 +221,18 @@ sample(struct meter *m, struct packet *p, struct packet_extra *extra, size_t n)
 	return chosen;
 }
 
+/*
+ * Live, let flows that are due wait while records pile up in the ring: their
+ * deadlines say what they tell, not when they are looked at.
+ */
+static void
+hold_if_behind(struct meter *m)
+{
+	m->behind = !m->config.replay &&
+		    ring_used(m->ring) > ring_capacity(m->ring) / 2;
+	flowtrack_hold(m->track, m->behind);
+}
+
 static void
 meter_burst(struct packet *p, struct packet_extra *extra, size_t n, void *arg)
 {
@@ -234,10 +247,12 @@ meter_burst(struct packet *p, struct packet_extra *extra, size_t n, void *arg)
 	m->last_ns = p[n - 1].clock_ns;
 	if (m->config.sampling.interval > 1)
 		n = sample(m, p, extra, n);
-	if (m->nshards > 0)
+	if (m->nshards > 0) {
 		feed_shards(m, p, extra, n);
-	else
-		flowtrack_add(m->track, p, extra, n);
+		return;
+	}
+	hold_if_behind(m);
+	flowtrack_add(m->track, p, extra, n);
 }
 
 /* Calls ------------------------------------------------------------------ */
@@ -460,10 +475,12 @@ run_live(struct meter *m)
 		uint64_t now_ns;
 
 		if (!more)
-			wait_live(m, IDLE_POLL_MS);
+			wait_live(m, m->behind ? BEHIND_POLL_MS : IDLE_POLL_MS);
 		now_ns = monotonic_ns();
 		more = read_interfaces(m, now_ns);
-		more |= flowtrack_expire(m->track, now_ns, EXPIRE_BUDGET);
+		hold_if_behind(m);
+		more |= flowtrack_expire(
+		    m->track, now_ns, ring_capacity(m->ring) / 4);
 		for (size_t i = 0; i < m->nsources; i++)
 			reopen(&m->source[i], now_ns);
 		poll_drops(m, now_ns);

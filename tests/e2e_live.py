@@ -317,6 +317,23 @@ def workers_share_an_interface():
             ("10.0.0.%d" % host, 2) for host in range(1, 101)))
 
 
+def flows_that_end_together_wait():
+    """More than the ring holds, slower than they end: none is lost."""
+    flows = 6000
+    collector = Collector()
+    with Live("-t", "idle=1", "--export-rate", "100", "-n",
+            collector.name) as run, Wire() as wire:
+        wire.send(*[eth(udp4(n)) for n in range(flows)])
+        wait_for(lambda: run.received() >= flows, 5)
+        wait_for(lambda: "flows active: 0\n" in run.statistics(), 20)
+        equal("flows that end together: no packet is lost before export",
+            e2e.number(run.statistics(), "packets lost before export"), 0)
+        ended_well("flows that end together", run)
+        equal("flows that end together: all are told",
+            run.summary("packets in records"), flows)
+    collector.finish()
+
+
 def frames_are_cut_by_the_kernel():
     """They take of the capture buffer what is kept of them, no more."""
     count, long = 3000, eth(udp4(payload=b"x" * 1400))
@@ -646,7 +663,7 @@ if __name__ == "__main__":
         records_are_printed_as_they_come, active_timeout_on_a_live_link,
         signals_export_everything, harmless_signals, under_load,
         several_interfaces, names_of_interfaces, workers_share_an_interface,
-        frames_are_cut_by_the_kernel, filter_on_an_interface,
+        flows_that_end_together_wait, frames_are_cut_by_the_kernel, filter_on_an_interface,
         interface_down_and_up, interface_deleted_and_recreated,
         missing_interface,
         unreachable_collectors, collector_that_comes_back,

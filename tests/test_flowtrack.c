@@ -285,6 +285,26 @@ END_TEST
 
 /* Timeouts --------------------------------------------------------------- */
 
+UNIT(held_flows_wait_and_tell_the_same_later)
+{
+	begin(KEY_FULL, 10);
+	add_udp(0, 1, 2);
+	add_udp(0, 1, 3);
+	flowtrack_hold(ft, true);
+	expire(70000);
+	add_udp(80000, 5, 6);
+	ck_assert_uint_eq(ngot, 0);
+	add_udp(90000, 1, 3); /* a packet of its own ends a record */
+	ck_assert_uint_eq(ngot, 1);
+	flowtrack_hold(ft, false);
+	expire(100000);
+	ck_assert_uint_eq(ngot, 2);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_uint_eq(got[i].end_reason, FLOW_END_IDLE);
+		ck_assert_uint_eq(got[i].ended_ns, T0 + 60000 * NS_PER_MS);
+	}
+}
+
 UNIT(expire_ends_flow_exactly_at_idle_timeout)
 {
 	begin(KEY_FULL, 10);
@@ -983,6 +1003,7 @@ UNIT_MAIN("flowtrack", both_directions_share_one_entry_with_own_counts,
     ether_key_keeps_each_mac_with_its_endpoint,
     ipv4_and_ipv6_with_the_same_octets_are_two_flows,
     expire_ends_flow_exactly_at_idle_timeout,
+    held_flows_wait_and_tell_the_same_later,
     packet_after_idle_timeout_begins_a_new_record,
     active_timeout_reports_and_the_flow_goes_on,
     active_timeout_is_found_on_a_silent_link_too,
