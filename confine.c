@@ -6,9 +6,11 @@
 #include <sys/types.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "confine.h"
@@ -80,21 +82,49 @@ allow_lookups(void)
 	free(settings);
 }
 
+/* The directory of a collector's files; NULL if it has none, or no memory. */
+static char *
+output_directory(const struct collector_config *c)
+{
+	size_t fixed, len = 0;
+
+	if (c->path == NULL || strcmp(c->path, "-") == 0)
+		return NULL;
+	fixed = strcspn(c->path, "%"); /* then comes a time */
+	for (size_t i = 0; i < fixed; i++)
+		if (c->path[i] == '/')
+			len = i + 1;
+	return len == 0 ? strdup(".") : strndup(c->path, len);
+}
+
 /* Files are begun, renamed and begun again in their directories. */
 static void
 allow_outputs(const struct config *cfg)
 {
 	for (size_t i = 0; i < cfg->ncollectors; i++) {
-		const char *path = cfg->collector[i].path;
-		char *fixed;
+		char *dir = output_directory(&cfg->collector[i]);
 
-		if (path == NULL || strcmp(path, "-") == 0)
-			continue;
-		fixed = strndup(path, strcspn(path, "%")); /* no time in it */
-		if (fixed != NULL)
-			sandbox_allow_beside(
-			    SANDBOX_EXPORTING, fixed, SANDBOX_WRITE);
-		free(fixed);
+		if (dir != NULL)
+			sandbox_allow(SANDBOX_EXPORTING, dir, SANDBOX_WRITE);
+		free(dir);
+	}
+}
+
+/* Root wonders why it may not write: say who it is now, or what it lacks. */
+static void
+check_outputs(const struct config *cfg, const struct privdrop *pd)
+{
+	for (size_t i = 0; i < cfg->ncollectors; i++) {
+		const char *path = cfg->collector[i].path;
+		char *dir = output_directory(&cfg->collector[i]);
+
+		if (dir != NULL && access(path, W_OK) == -1 &&
+		    access(dir, W_OK) == -1 && errno == EACCES)
+			log_warn("%s: user %s may not write there%s", path,
+			    pd->name,
+			    pd->change ? "; let that user, or give --user"
+				       : ", and has no capability to");
+		free(dir);
 	}
 }
 
@@ -132,6 +162,7 @@ confine(const struct config *cfg, const struct privdrop *pd)
 		log_error("%s", errbuf);
 		return -1;
 	}
+	check_outputs(cfg, pd);
 	if (pd->homeless && !cfg->replay)
 		log_warn("there is no user " PRIVDROP_USER
 			 ": going on as root, with capabilities: %s; make "

@@ -688,11 +688,11 @@ settle(struct probe *p)
 	uint64_t end_ns = mono_ns + SETTLE_NS;
 	struct pollfd pfd[POLL_MAX];
 
-	if (p->exporter == NULL || !p->config.replay)
+	if (p->exporter == NULL)
 		return;
-	exporter_tick(p->exporter, mono_ns); /* look-ups begin */
-	while (!exporter_settled(p->exporter) && mono_ns < end_ns &&
-	       stop_signals == 0) {
+	exporter_tick(p->exporter, mono_ns); /* look-ups and files begin */
+	while (p->config.replay && !exporter_settled(p->exporter) &&
+	       mono_ns < end_ns && stop_signals == 0) {
 		sleep_until(p, pfd, TURN_MS);
 		mono_ns = clock_ns(CLOCK_MONOTONIC);
 		exporter_tick(p->exporter, mono_ns);

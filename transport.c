@@ -764,8 +764,8 @@ transport_new(const struct collector_config *config, const struct wake *wake)
 	}
 	if (!t->carrier->local)
 		read_numeric(t);
-	/* A thread that looks a name up starts with a tick. */
-	if (t->numeric || t->carrier->local)
+	/* Threads and files are begun by a tick, when root is given up. */
+	if (t->numeric)
 		start_attempt(t);
 	t->event = TRANSPORT_NO_NEWS; /* a new transport is in that state */
 	return t;

@@ -251,6 +251,24 @@ def replay_gives_root_up():
             check_threads("a replay", run.pid, 0)
 
 
+def files_are_written_by_the_user():
+    mine, roots = e2e.path("mine"), e2e.path("roots")
+    for path, owner in ((mine, UID), (roots, 0)):
+        os.mkdir(path, 0o755)
+        os.chown(path, owner, -1)
+    os.chmod(e2e.scratch(), 0o711)  # root has no capability to pass
+    result = probe("-r", CAPTURE, "-n", "json:%s/j" % mine)
+    equal("a file in the user's directory is written", (result.code,
+        os.stat(mine + "/j").st_uid), (0, UID))
+    result = probe("-r", CAPTURE, "-n", "file:%s/%%Y.ipfix" % roots)
+    check("one in root's is not, and it is said who may not", result.code == 1
+        and "user softprobe may not write there" in result.err, result)
+    result = probe("-r", CAPTURE, "-n", "file:%s/%%Y.ipfix" % roots, "--user",
+        "none")
+    equal("unless root is to stay", (result.code, len(os.listdir(roots))),
+        (0, 1))
+
+
 def chosen_user():
     with Live("-n", DISCARD, "--user", "none") as run:
         check_threads("--user none", run.pid, NET_RAW, uid=0)
@@ -306,8 +324,8 @@ def names_are_looked_up_in_the_sandbox():
             result = probe("-r", CAPTURE, "-n", name, "-v", "5")
             equal("hosts: %s: a collector's name is found" % order,
                 (result.code, "sandbox" in result.err), (0, False))
-            check("hosts: %s: records arrive" % order,
-                collector.decoded().records, result)
+            check("hosts: %s: records arrive" % order, wait_for(lambda:
+                collector.decoded().records), result)
             result = probe("-r", CAPTURE, "-n", "no-such.invalid:1", "-n",
                 collector.name)
             check("hosts: %s: a name that is not found is said" % order,
@@ -382,7 +400,8 @@ if __name__ == "__main__":
         interface_that_comes_later,
         a_netfilter_log_needs_another_capability,
         start_without_root, replay_needs_no_right, replay_gives_root_up,
-        chosen_user, without_the_user_root_has_no_capabilities,
+        files_are_written_by_the_user, chosen_user,
+        without_the_user_root_has_no_capabilities,
         descriptors_are_limited, names_are_looked_up_in_the_sandbox,
         killed_daemon_is_started_again,
         cache_that_does_not_fit_is_refused, binary_is_hardened])

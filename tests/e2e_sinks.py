@@ -24,7 +24,10 @@ CAPTURES = ("zeek__wikipedia.pcap", "zeek__var-services-std-ports.pcap",
 
 
 def directory():
-    return tempfile.mkdtemp(dir=e2e.scratch(), prefix="sinks-")
+    """Of whom softprobe becomes, as scratch is."""
+    made = tempfile.mkdtemp(dir=e2e.scratch(), prefix="sinks-")
+    os.chown(made, os.stat(e2e.scratch()).st_uid, -1)
+    return made
 
 
 def read(name):
