@@ -29,6 +29,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);
 
 static atomic_long calls;
@@ -145,9 +146,11 @@ end(void)
 
 #ifndef NO_ALLOCATIONS
 /* dlsym() itself may allocate: glibc's own names do not have to be found. */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 void *
 malloc(size_t size)

@@ -22,7 +22,7 @@
 #define meters_ended fake_ended
 #define meters_final_stats fake_final_stats
 #define probe_commands commands_under_test
-#include "commands.c"
+#include "commands.c" /* NOLINT(bugprone-suspicious-include) */
 #undef probe_commands
 
 #include "bytes.h"
@@ -232,8 +232,10 @@ open_world(void)
 	char errbuf[256];
 
 	collector = endpoint_defaults;
-	strcpy(collector.address.host, "127.0.0.1");
-	strcpy(collector.address.port, "9");
+	(void)strlcpy(collector.address.host, "127.0.0.1",
+	    sizeof(collector.address.host));
+	(void)strlcpy(
+	    collector.address.port, "9", sizeof(collector.address.port));
 	world.probe.exporter = exporter_new(&world.probe.config.exporter);
 	require(world.probe.exporter != NULL);
 	require(exporter_add_collector(world.probe.exporter, &collector) == 0);
@@ -242,7 +244,8 @@ open_world(void)
 	    &world.probe, errbuf, sizeof(errbuf));
 	require(world.control != NULL);
 	world.address.sun_family = AF_UNIX;
-	strcpy(world.address.sun_path, path);
+	(void)strlcpy(
+	    world.address.sun_path, path, sizeof(world.address.sun_path));
 	for (unsigned i = 0; i < CLIENTS; i++)
 		world.client[i].fd = -1;
 }

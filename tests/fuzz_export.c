@@ -377,7 +377,8 @@ listen_once(void)
 	require(getsockname(world.fd, (struct sockaddr *)&in, &len) == 0);
 	world.collector = endpoint_defaults;
 	world.collector.queue_octets = 65536;
-	strcpy(world.collector.address.host, "127.0.0.1");
+	(void)strlcpy(world.collector.address.host, "127.0.0.1",
+	    sizeof(world.collector.address.host));
 	(void)snprintf(world.collector.address.port,
 	    sizeof(world.collector.address.port), "%u", ntohs(in.sin_port));
 }

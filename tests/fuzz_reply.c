@@ -7,7 +7,7 @@
  */
 #define main softprobectl_main
 int softprobectl_main(int argc, char **argv);
-#include "softprobectl.c"
+#include "softprobectl.c" /* NOLINT(bugprone-suspicious-include) */
 #undef main
 
 #include <sys/mman.h>

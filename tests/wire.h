@@ -35,10 +35,17 @@ struct wire_template {
 	unsigned n, nscope; /* n = 0: not known */
 	size_t record_len;
 	struct {
-		uint16_t id, len;
-		bool reverse;
+		uint16_t id, len, reverse;
 	} field[WIRE_FIELDS];
 };
+
+/* Whether a Template is what it was. */
+static inline bool
+wire_same(const struct wire_template *a, const struct wire_template *b)
+{
+	return a->n == b->n && a->nscope == b->nscope &&
+	       memcmp(a->field, b->field, sizeof(a->field)) == 0;
+}
 
 struct wire {
 	void (*field)(void *arg, const struct wire_field *);
@@ -240,7 +247,7 @@ wire_template(struct wire *w, bool options, const uint8_t *at, size_t left)
 	}
 	if (w->template[id - 256] == NULL)
 		w->template[id - 256] = malloc(sizeof(t));
-	else if (memcmp(w->template[id - 256], &t, sizeof(t)) != 0)
+	else if (!wire_same(w->template[id - 256], &t))
 		return 0; /* a Template never changes here */
 	if (w->template[id - 256] == NULL)
 		return 0;
