@@ -67,6 +67,7 @@ make(enum collector_kind kind, const char *name)
 	room = SIZE_MAX;
 	t = transport_new(&config, &wake);
 	ck_assert_ptr_nonnull(t);
+	transport_tick(t, 0); /* it begins */
 	return t;
 }
 
