@@ -46,8 +46,8 @@ const struct dialect *dialect_for(unsigned version);
 
 /*
  * The smallest message in octets that holds any one Template or Data Record of
- * a dialect with Templates, with these fields; 0 if one of them is so short that
- * the padding of a Set would look like another.
+ * a dialect with Templates, with these fields; 0 if one of them is so short
+ * that the padding of a Set would look like another.
  */
 size_t message_least(const struct dialect *, const struct field_choice *);
 
