@@ -304,6 +304,7 @@ UNIT(held_flows_wait_and_tell_the_same_later)
 		ck_assert_uint_eq(got[i].ended_ns, T0 + 60000 * NS_PER_MS);
 	}
 }
+END_TEST
 
 UNIT(expire_ends_flow_exactly_at_idle_timeout)
 {
