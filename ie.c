@@ -564,6 +564,11 @@ static const struct ie ie_table[] = {
     put_v4, "exporterIPv4Address" },
 { 131, 16, BOTH,  OF(EXPORTER), SHAPE_V6, OPT(exporter_v6),
     put_v6, "exporterIPv6Address" },
+/* Where a mediator stands between, 130 and 131 may become its own. */
+{ 403,  4, IPFIX, OF(EXPORTER), SHAPE_V4, OPT(exporter_v4),
+    put_v4, "originalExporterIPv4Address" },
+{ 404, 16, IPFIX, OF(EXPORTER), SHAPE_V6, OPT(exporter_v6),
+    put_v6, "originalExporterIPv6Address" },
 {  41,  8, BOTH,  OF(EXPORTED), SHAPE_NUMBER, OPT(exported_messages),
     put_u64, "exportedMessageTotalCount" },
 {  42,  8, BOTH,  OF(EXPORTED), SHAPE_NUMBER, OPT(exported_records),

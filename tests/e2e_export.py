@@ -322,8 +322,12 @@ def options_of_the_exporter():
         equal("%s %s: no rule is broken" % (address, args),
             session.errors[:3], [])
         seen = [(o[130], o[131]) for o in session.options]
+        both = (0, number) if family == socket.AF_INET6 else (number, 0)
         equal("%s %s: the exporter's address" % (address, args), set(seen),
-            {(0, number) if family == socket.AF_INET6 else (number, 0)})
+            {both})
+        if "10" in args:
+            equal("%s %s: it is the original one" % (address, args),
+                {(o[403], o[404]) for o in session.options}, {both})
         return result
     try:
         Collector(socket.AF_INET6).finish()
