@@ -27,10 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static char hide[] = "-close_fd_mask=2";
-	char **longer = calloc((size_t)*argc + 2, sizeof(*longer));
+	static char hide[] = "-close_fd_mask=2", *longer[64];
 
-	if (longer == NULL)
+	if (*argc + 2 > (int)(sizeof(longer) / sizeof(*longer)))
 		abort();
 	for (int i = 0; i < *argc; i++)
 		longer[i] = (*argv)[i];
