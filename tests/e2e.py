@@ -174,6 +174,11 @@ def udp_socket(port):
     return 0, 0
 
 
+def first_family(name):
+    """Of the addresses of a name, the family of the one that is tried first."""
+    return socket.getaddrinfo(name, 9, type=socket.SOCK_DGRAM)[0][0]
+
+
 def probe_then_wait(port, *args):
     """
     softprobe to a collector on that UDP port, and wait until the collector
