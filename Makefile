@@ -37,26 +37,32 @@ SECCOMP != $(PKG_CONFIG) --exists libseccomp && echo libseccomp || true
 SECCOMP_CFLAGS != test -z "$(SECCOMP)" || echo "-DHAVE_SECCOMP `$(PKG_CONFIG) --cflags libseccomp`"
 SECCOMP_LIBS != test -z "$(SECCOMP)" || $(PKG_CONFIG) --libs libseccomp
 
+# Optional: libmnl, to ask the kernel for interfaces and routes.  make MNL=
+MNL != $(PKG_CONFIG) --exists libmnl && echo libmnl || true
+MNL_CFLAGS != test -z "$(MNL)" || echo "-DHAVE_MNL `$(PKG_CONFIG) --cflags libmnl`"
+MNL_LIBS != test -z "$(MNL)" || $(PKG_CONFIG) --libs libmnl
+
 WARN = -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wwrite-strings -Wvla
 OWN_CPPFLAGS = -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -D_FILE_OFFSET_BITS=64 \
 	-DVERSION='"$(VERSION)"' -DRUNSTATEDIR='"$(RUNSTATEDIR)"' \
-	$(DEPS_CFLAGS) $(ZLIB_CFLAGS) $(OPENSSL_CFLAGS) $(SECCOMP_CFLAGS)
+	$(DEPS_CFLAGS) $(ZLIB_CFLAGS) $(OPENSSL_CFLAGS) $(SECCOMP_CFLAGS) \
+	$(MNL_CFLAGS)
 OWN_CFLAGS = -std=c11 -pthread -fstack-protector-strong -fPIE $(WARN)
 COMPILE = $(CC) $(OWN_CFLAGS) $(CFLAGS) $(OWN_CPPFLAGS) $(CPPFLAGS)
 LINK = $(CC) $(OWN_CFLAGS) $(CFLAGS) -pie $(LDFLAGS)
-ALL_LIBS = $(DEPS_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(LIBS)
+ALL_LIBS = $(DEPS_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(MNL_LIBS) $(LIBS)
 
 # Every room but the two programs' own; see ARCHITECTURE.md.
 OBJS = capture.o capture_file.o capture_live.o commands.o config.o confine.o control.o daemon.o decode.o endpoint.o exporter.o \
-	extra.o fields.o flowkey.o flowtrack.o fragment.o ie.o input.o ipfix.o lines.o log.o message.o \
-	meter.o meters.o netflow1.o netflow5.o netflow9.o notify.o pcapfile.o printer.o privdrop.o queue.o report.o resolver.o \
+	extra.o fields.o flowkey.o flowtrack.o fragment.o ie.o input.o ipfix.o lines.o links.o log.o message.o \
+	meter.o meters.o netflow1.o netflow5.o netflow9.o netlink.o notify.o pcapfile.o printer.o privdrop.o queue.o report.o resolver.o \
 	ring.o sampler.o sandbox.o sandbox_landlock.o sandbox_seccomp.o share.o text.o tls.o transport.o transport_file.o transport_stream.o transport_udp.o values.o wake.o
 PROGRAMS = softprobe softprobectl
 UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_config \
 	tests/test_control tests/test_decode tests/test_endpoint tests/test_exporter \
 	tests/test_fields tests/test_flowtrack tests/test_fragment tests/test_golden \
-	tests/test_ie tests/test_input tests/test_message tests/test_notify tests/test_pcapfile tests/test_printer \
+	tests/test_ie tests/test_input tests/test_links tests/test_message tests/test_notify tests/test_pcapfile tests/test_printer \
 	tests/test_privdrop tests/test_queue tests/test_report tests/test_ring tests/test_sampler tests/test_sandbox tests/test_share tests/test_transport tests/test_transport_file tests/test_transport_stream tests/test_tree tests/test_values
 FUZZERS = tests/fuzz_decode tests/fuzz_capture tests/fuzz_flowtrack \
 	tests/fuzz_pcapfile tests/fuzz_config tests/fuzz_control tests/fuzz_endpoint \
@@ -82,8 +88,8 @@ libsoftprobe.a: $(OBJS)
 
 # One line of headers for all: a build takes seconds.
 HEADERS = bytes.h capture.h capture_internal.h config.h confine.h control.h daemon.h decode.h endpoint.h exporter.h \
-	extra.h fields.h flowkey.h flowtrack.h fragment.h ie.h input.h lines.h log.h message.h meter.h \
-	meters.h notify.h pcapfile.h printer.h privdrop.h probe.h queue.h record.h report.h resolver.h ring.h sampler.h sandbox.h sandbox_internal.h share.h text.h \
+	extra.h fields.h flowkey.h flowtrack.h fragment.h ie.h input.h lines.h links.h log.h message.h meter.h \
+	meters.h netlink.h notify.h pcapfile.h printer.h privdrop.h probe.h queue.h record.h report.h resolver.h ring.h sampler.h sandbox.h sandbox_internal.h share.h text.h \
 	transport.h transport_internal.h treetype.h values.h wake.h
 $(OBJS) softprobe.o softprobectl.o: $(HEADERS) Makefile VERSION
 
