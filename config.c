@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config.c - the command line to struct config.
+ * config.c - the command line, and a file if it names one, to struct config.
  *
- * One table of options drives getopt_long(3), the usage text and the call of
- * the small function that takes each option's value.  Opens nothing, creates
- * nothing, resolves nothing: a refused command line leaves no trace but its
- * one line of explanation.
+ * One table of options drives getopt_long(3), the names in a file, the usage
+ * text and the call of the small function that takes each option's value.
+ * Opens nothing, creates nothing, resolves nothing: what is refused leaves no
+ * trace but its one line of explanation.
  */
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conffile.h"
 #include "config.h"
 #include "endpoint.h"
 #include "fields.h"
@@ -79,19 +80,32 @@ static const struct exporter_config exporter_defaults = {
 
 struct option_row;
 
-/* A command line being read. */
+/* An option as it was given. */
+struct given {
+	const struct option_row *row;
+	bool long_form;    /* spelled --name, not -x */
+	const char *value; /* NULL = none */
+	size_t line;       /* of the file; 0 = the command line */
+};
+
+/* What a file said that the command line replaces, not adds to. */
+enum {
+	STALE_SOURCES = 1,
+	STALE_FILTER = 2,
+	STALE_COLLECTORS = 4,
+	STALE_MODE = 8,
+	STALE_ALL = 15
+};
+
+/* A command line and its file being read. */
 struct parse {
 	struct config *cfg;
 	char *errbuf;
-	const struct option_row *row; /* the option at hand, */
-	bool long_form;               /* spelled --name, not -x */
-	const char *value;            /* and its argument; NULL = none */
+	struct given at; /* the option at hand */
+	size_t *given;   /* for each row the line that had it last; or 0 */
+	unsigned stale;  /* STALE_ bits */
 	bool pidfile_given, control_given;
-	struct {
-		const struct option_row *row;
-		bool long_form;
-		const char *value;
-	} collector[CONFIG_COLLECTORS_MAX]; /* each -n */
+	struct given collector[CONFIG_COLLECTORS_MAX]; /* each -n */
 	size_t ncollectors;
 };
 
@@ -130,9 +144,10 @@ struct option_row {
 	set_fn *set;
 	size_t at, size;   /* in struct config, for set_flag and set_number */
 	uint64_t min, max; /* of a number */
+	bool not_in_file;
 };
 
-static set_fn set_buffer, set_collector, set_control, set_elements,
+static set_fn set_buffer, set_collector, set_config, set_control, set_elements,
     set_endpoint, set_fields, set_filter, set_flag, set_flow_key, set_help,
     set_interface, set_labels, set_later, set_no_promiscuous, set_mode,
     set_nothing, set_number, set_sampling, set_pidfile, set_rate, set_read,
@@ -264,6 +279,9 @@ static const struct option_row rows[] = {
 	{ GROUP_RUNNING, 'c', "control", "SOCKET",
 	    "where softprobectl connects, or none", .set = set_control },
 
+	{ GROUP_RUNNING, 0, "config", "FILE",
+	    "options, one a line; see softprobe.conf(5)",
+	    .set = set_config, .not_in_file = true },
 	{ GROUP_RUNNING, 0, "user", "NAME",
 	    "become this user, or none (" PRIVDROP_USER ")",
 	    .set = set_user },
@@ -272,13 +290,15 @@ static const struct option_row rows[] = {
 	    AT(no_sandbox) },
 	{ GROUP_RUNNING, 0, "check", NULL,
 	    "check the options, tell what protects, leave",
-	    .set = set_flag, AT(check) },
+	    .set = set_flag, AT(check), .not_in_file = true },
 
-	{ GROUP_INFORMATION, 'h', "help", NULL, "this text", .set = set_help },
+	{ GROUP_INFORMATION, 'h', "help", NULL, "this text",
+	    .set = set_help, .not_in_file = true },
 	{ GROUP_INFORMATION, 'V', "version", NULL,
-	    "the version number", .set = set_version },
+	    "the version number", .set = set_version, .not_in_file = true },
 	{ GROUP_INFORMATION, 0, "elements", NULL,
-	    "the Information Elements there are", .set = set_elements },
+	    "the Information Elements there are", .set = set_elements,
+	    .not_in_file = true },
 
 	{ GROUP_ALWAYS, '6', "ipv6", NULL, "meter IPv6", .set = set_nothing },
 	{ GROUP_ALWAYS, 'a', "capture-time", NULL,
@@ -298,17 +318,42 @@ static const struct option_row rows[] = {
 /* clang-format on */
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
-#define LONG_FORM 256 /* plus a row's index: getopt's value of --name */
+#define FILE_SHOWN_MAX 200 /* octets of its path */
+#define LONG_FORM 256      /* plus a row's index: getopt's value of --name */
 
-/* Refuse the command line as a whole. */
-static enum config_result __attribute__((format(printf, 2, 3)))
-refuse(struct parse *p, const char *fmt, ...)
+static const struct option_row *
+row_of(const char *name)
 {
+	for (const struct option_row *row = rows; row < rows + ROWS; row++)
+		if (strcmp(row->name, name) == 0)
+			return row;
+	return NULL;
+}
+
+/* The line that sets an option for a collector, else that of the collector. */
+static size_t
+line_of(
+    const struct parse *p, const char *name, const struct collector_config *to)
+{
+	size_t line = p->given[row_of(name) - rows];
+
+	return line != 0 ? line : to->line;
+}
+
+/* Refuse what stands in a line of the file, or for 0 elsewhere. */
+static enum config_result __attribute__((format(printf, 3, 4)))
+refuse_at(struct parse *p, size_t line, const char *fmt, ...)
+{
+	char place[FILE_SHOWN_MAX + 24] = "", why[CONFIG_ERROR_LEN];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(p->errbuf, CONFIG_ERROR_LEN, fmt, ap);
+	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
+	if (line != 0)
+		(void)snprintf(place, sizeof(place),
+		    "%.*s:%zu: ", FILE_SHOWN_MAX, p->cfg->file->path, line);
+	(void)snprintf(p->errbuf, CONFIG_ERROR_LEN, "%s%s", place, why);
 	value_one_line(p->errbuf);
 	return CONFIG_BAD;
 }
@@ -317,18 +362,32 @@ refuse(struct parse *p, const char *fmt, ...)
 static enum config_result __attribute__((format(printf, 2, 3)))
 fail(struct parse *p, const char *fmt, ...)
 {
-	const char *value = p->value == NULL ? "" : p->value;
-	const char letter[2] = { p->row->letter, '\0' };
+	const struct given *at = &p->at;
+	const char *value = at->value == NULL ? "" : at->value;
+	const char letter[2] = { at->row->letter, '\0' };
 	char reason[CONFIG_ERROR_LEN];
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
-	return refuse(p, "%s%s%s%.*s%s: %s", p->long_form ? "--" : "-",
-	    p->long_form ? p->row->name : letter, p->value == NULL ? "" : " ",
-	    VALUE_SHOWN_MAX, value,
+	return refuse_at(p, at->line, "%s%s%s%.*s%s: %s",
+	    at->line != 0   ? ""
+	    : at->long_form ? "--"
+			    : "-",
+	    at->long_form ? at->row->name : letter,
+	    at->value == NULL ? "" : " ", VALUE_SHOWN_MAX, value,
 	    strlen(value) > VALUE_SHOWN_MAX ? "..." : "", reason);
+}
+
+/* Whether the command line now replaces what the file said of these. */
+static bool
+is_stale(struct parse *p, unsigned what)
+{
+	bool stale = (p->stale & what) != 0;
+
+	p->stale &= ~what;
+	return stale;
 }
 
 /* Words and numbers. */
@@ -350,7 +409,8 @@ number(struct parse *p, const char *text, uint64_t *n)
 {
 	char reason[REASON_LEN];
 
-	if (value_parse_number(text, p->row->min, p->row->max, n, reason) == 0)
+	if (value_parse_number(
+		text, p->at.row->min, p->at.row->max, n, reason) == 0)
 		return CONFIG_RUN;
 	return fail(p, "%s", reason);
 }
@@ -430,7 +490,7 @@ static enum config_result
 set_flag(struct parse *p, const char *value)
 {
 	(void)value;
-	*(bool *)(void *)((char *)p->cfg + p->row->at) = true;
+	*(bool *)(void *)((char *)p->cfg + p->at.row->at) = true;
 	return CONFIG_RUN;
 }
 
@@ -443,9 +503,9 @@ set_number(struct parse *p, const char *value)
 	if (number(p, value, &n) != CONFIG_RUN)
 		return CONFIG_BAD;
 	n32 = (uint32_t)n;
-	memcpy((char *)p->cfg + p->row->at,
-	    p->row->size == sizeof(n32) ? (const void *)&n32 : &n,
-	    p->row->size);
+	memcpy((char *)p->cfg + p->at.row->at,
+	    p->at.row->size == sizeof(n32) ? (const void *)&n32 : &n,
+	    p->at.row->size);
 	return CONFIG_RUN;
 }
 
@@ -471,6 +531,8 @@ add_source(struct parse *p, bool replay, const char *name, uint64_t ifindex)
 {
 	struct config *cfg = p->cfg;
 
+	if (is_stale(p, STALE_SOURCES))
+		cfg->nsources = 0;
 	if (cfg->nsources > 0 && cfg->replay != replay)
 		return fail(p, "-i and -r cannot be mixed; give one of them");
 	if (cfg->nsources == CONFIG_SOURCES_MAX)
@@ -495,10 +557,10 @@ set_interface(struct parse *p, const char *value)
 
 	if (prefix > 0 && value[prefix] == ':' &&
 	    (value_digits(&name, &ifindex) != 0 || *name++ != ':' ||
-		ifindex > p->row->max))
+		ifindex > p->at.row->max))
 		return fail(p,
 		    "give an index from 0 to %" PRIu64 " before the colon",
-		    p->row->max);
+		    p->at.row->max);
 	if (*name == '\0' || strlen(name) > INTERFACE_NAME_MAX)
 		return fail(p,
 		    "give [IFINDEX:]NAME with a name of 1 to %d octets",
@@ -514,9 +576,20 @@ set_read(struct parse *p, const char *value)
 	return add_source(p, true, value, 0);
 }
 
+/* Forget the file's filter if the command line has another one. */
+static void
+replace_filter(struct parse *p)
+{
+	if (!is_stale(p, STALE_FILTER))
+		return;
+	free(p->cfg->filter_text);
+	p->cfg->filter_text = NULL;
+}
+
 static enum config_result
 set_filter(struct parse *p, const char *value)
 {
+	replace_filter(p);
 	if (p->cfg->filter_text != NULL)
 		return fail(p, "given twice; give one expression");
 	p->cfg->filter_text = strdup(value);
@@ -539,8 +612,8 @@ set_buffer(struct parse *p, const char *value)
 	char reason[REASON_LEN];
 	uint64_t n;
 
-	if (value_parse_octets(value, p->row->min, p->row->max, &n, reason) !=
-	    0)
+	if (value_parse_octets(
+		value, p->at.row->min, p->at.row->max, &n, reason) != 0)
 		return fail(p, "%s", reason);
 	p->cfg->capture.buffer_octets = (uint32_t)n;
 	return CONFIG_RUN;
@@ -627,7 +700,8 @@ set_endpoint(struct parse *p, const char *value)
 {
 	char reason[REASON_LEN];
 
-	if (endpoint_set(&p->cfg->defaults, p->row->name, value, reason) == 0)
+	if (endpoint_set(&p->cfg->defaults, p->at.row->name, value, reason) ==
+	    0)
 		return CONFIG_RUN;
 	return fail(p, "%s", reason);
 }
@@ -646,11 +720,12 @@ set_transport(struct parse *p, const char *value)
 static enum config_result
 set_collector(struct parse *p, const char *value)
 {
+	(void)value;
+	if (is_stale(p, STALE_COLLECTORS))
+		p->ncollectors = 0;
 	if (p->ncollectors == CONFIG_COLLECTORS_MAX)
 		return fail(p, "at most %d collectors", CONFIG_COLLECTORS_MAX);
-	p->collector[p->ncollectors].row = p->row;
-	p->collector[p->ncollectors].long_form = p->long_form;
-	p->collector[p->ncollectors++].value = value;
+	p->collector[p->ncollectors++] = p->at;
 	return CONFIG_RUN;
 }
 
@@ -671,7 +746,7 @@ add_collector(struct parse *p, const char *item, size_t len)
 	if (endpoint_parse(&more[cfg->ncollectors], item, len, &cfg->defaults,
 		reason) != 0)
 		return fail(p, "%s", reason);
-	cfg->ncollectors++;
+	more[cfg->ncollectors++].line = p->at.line;
 	return CONFIG_RUN;
 }
 
@@ -679,7 +754,7 @@ add_collector(struct parse *p, const char *item, size_t len)
 static enum config_result
 read_collectors(struct parse *p)
 {
-	const char *value = p->value;
+	const char *value = p->at.value;
 	size_t len;
 
 	for (;; value += len + 1) {
@@ -708,9 +783,11 @@ set_time_unit(struct parse *p, const char *value)
 static enum config_result
 set_mode(struct parse *p, const char *value)
 {
-	enum export_mode mode = (enum export_mode)p->row->max;
+	enum export_mode mode = (enum export_mode)p->at.row->max;
 
 	(void)value;
+	if (is_stale(p, STALE_MODE))
+		p->cfg->exporter.mode = EXPORT_REPLICATE;
 	if (p->cfg->exporter.mode != EXPORT_REPLICATE &&
 	    p->cfg->exporter.mode != mode)
 		return fail(p, "-l and --failover exclude each other; give "
@@ -781,6 +858,15 @@ set_control(struct parse *p, const char *value)
 		    sizeof(sun.sun_path) - 1);
 	p->control_given = true;
 	return path_or_none(p, value, &p->cfg->control_path);
+}
+
+/* It was read before: see config_file_name(). */
+static enum config_result
+set_config(struct parse *p, const char *value)
+{
+	if (*value == '\0')
+		return fail(p, "give the path of a file");
+	return CONFIG_RUN;
 }
 
 /* Whether there is such a user is known when the program starts. */
@@ -867,14 +953,24 @@ set_elements(struct parse *p, const char *value)
 
 /* The command line as a whole. */
 
-/* Build getopt_long's two tables from ours. */
+/* What getopt_long wants. */
+struct tables {
+	char shorts[2 * ROWS + 3];
+	struct option longs[ROWS + 1];
+};
+
+/* Fill getopt_long's empty tables from ours, and have it start afresh. */
 static void
-build_tables(char shorts[2 * ROWS + 3], struct option longs[ROWS + 1])
+build_tables(struct tables *t)
 {
+	struct option *longs = t->longs;
+	char *shorts = t->shorts;
+
 	/* '+': options end at the filter; ':': tell a missing argument. */
 	*shorts++ = '+';
 	*shorts++ = ':';
-	memset(longs, 0, (ROWS + 1) * sizeof(longs[0]));
+	opterr = 0;
+	optind = 0; /* every getopt_long starts afresh at 0, the BSDs' too */
 	for (size_t i = 0; i < ROWS; i++) {
 		bool takes = rows[i].argument != NULL;
 
@@ -895,14 +991,14 @@ static bool
 find_row(struct parse *p, int c)
 {
 	/* musl's getopt makes larger numbers of octets beyond ASCII. */
-	p->long_form = c >= LONG_FORM && c < LONG_FORM + (int)ROWS;
-	p->value = NULL;
-	if (p->long_form) {
-		p->row = &rows[c - LONG_FORM];
+	p->at.long_form = c >= LONG_FORM && c < LONG_FORM + (int)ROWS;
+	p->at.value = NULL;
+	if (p->at.long_form) {
+		p->at.row = &rows[c - LONG_FORM];
 		return true;
 	}
-	for (p->row = rows; p->row < rows + ROWS; p->row++)
-		if (c != 0 && p->row->letter == c)
+	for (p->at.row = rows; p->at.row < rows + ROWS; p->at.row++)
+		if (c != 0 && p->at.row->letter == c)
 			return true;
 	return false;
 }
@@ -912,38 +1008,111 @@ static enum config_result
 refuse_option(struct parse *p, int c, char **argv)
 {
 	if (find_row(p, optopt))
-		return c == ':' ? fail(p, "needs a value: %s", p->row->argument)
-				: fail(p, "takes no value; leave it out");
+		return c == ':'
+			   ? fail(p, "needs a value: %s", p->at.row->argument)
+			   : fail(p, "takes no value; leave it out");
 	if (optopt != 0)
-		return refuse(p, "-%c: no such option; see softprobe --help",
+		return refuse_at(p, 0,
+		    "-%c: no such option; see softprobe --help",
 		    optopt > ' ' && optopt < 0x7f ? optopt : '?');
-	return refuse(p,
+	return refuse_at(p, 0,
 	    "%.*s: no such option, or short for several; see "
 	    "softprobe --help",
 	    VALUE_SHOWN_MAX, argv[optind - 1]);
 }
 
+/*
+ * The next option of a command line becomes the one at hand; false at the end.
+ * What there is no such option for is in *c.
+ */
+static bool
+next_option(
+    struct parse *p, const struct tables *t, int argc, char **argv, int *c)
+{
+	*c = getopt_long(argc, argv, t->shorts, t->longs, NULL);
+	if (*c == -1)
+		return false;
+	if (*c != '?' && *c != ':' && find_row(p, *c)) {
+		p->at.value = optarg;
+		*c = 0;
+	}
+	return true;
+}
+
 static enum config_result
 read_options(struct parse *p, int argc, char **argv)
 {
-	struct option longs[ROWS + 1];
-	char shorts[2 * ROWS + 3];
+	struct tables tables = { .shorts = "" };
 	int c;
 
-	build_tables(shorts, longs);
-	opterr = 0;
-	optind = 0; /* every getopt_long starts afresh at 0, the BSDs' too */
-	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+	build_tables(&tables);
+	while (next_option(p, &tables, argc, argv, &c)) {
 		enum config_result result;
 
-		if (c == '?' || c == ':' || !find_row(p, c))
+		if (c != 0)
 			return refuse_option(p, c, argv);
-		p->value = optarg;
-		result = p->row->set(p, optarg);
+		p->given[p->at.row - rows] = 0;
+		result = p->at.row->set(p, p->at.value);
 		if (result != CONFIG_RUN)
 			return result;
 	}
 	return CONFIG_RUN;
+}
+
+const char *
+config_file_name(int argc, char **argv)
+{
+	struct parse p = { .errbuf = NULL };
+	const char *name = NULL;
+	struct tables tables = { .shorts = "" };
+	int c;
+
+	build_tables(&tables);
+	while (next_option(&p, &tables, argc, argv, &c)) {
+		if (c != 0 || p.at.row->group == GROUP_INFORMATION)
+			return NULL;
+		if (p.at.row->set == set_config)
+			name = p.at.value;
+	}
+	return name == NULL || *name == '\0' ? NULL : name;
+}
+
+/* The file. */
+
+static enum config_result
+read_setting(struct parse *p, const struct setting *s)
+{
+	const struct option_row *row = row_of(s->name);
+
+	if (row == NULL)
+		return refuse_at(p, s->line, "%.*s: no such option%s",
+		    VALUE_SHOWN_MAX, s->name,
+		    *s->name == '-' ? "; leave the dashes out"
+				    : "; see softprobe.conf(5)");
+	p->at = (struct given){ row, true, s->value, s->line };
+	if (row->not_in_file)
+		return fail(p, "not in a file; give it on the command line");
+	if (row->argument == NULL && s->value != NULL)
+		return fail(p, "takes no value; leave it out");
+	if (row->argument != NULL && s->value == NULL)
+		return fail(p, "needs a value: %s", row->argument);
+	p->given[row - rows] = s->line;
+	return row->set(p, s->value);
+}
+
+static enum config_result
+read_file(struct parse *p)
+{
+	const struct conffile *f = p->cfg->file;
+	enum config_result result = CONFIG_RUN;
+
+	if (f == NULL)
+		return CONFIG_RUN;
+	for (size_t i = 0; i < f->nsettings && result == CONFIG_RUN; i++)
+		result = read_setting(p, &f->setting[i]);
+	p->stale = STALE_ALL;
+	p->at.line = 0;
+	return result;
 }
 
 /* The rest of the command line, joined by blanks, is the filter. */
@@ -953,8 +1122,10 @@ read_filter(struct parse *p, int argc, char **argv)
 	struct config *cfg = p->cfg;
 	size_t len = 1;
 
+	if (optind < argc)
+		replace_filter(p);
 	if (optind < argc && cfg->filter_text != NULL)
-		return refuse(p,
+		return refuse_at(p, 0,
 		    "%.*s: a filter was given with --filter; give "
 		    "one expression",
 		    VALUE_SHOWN_MAX, argv[optind]);
@@ -963,7 +1134,7 @@ read_filter(struct parse *p, int argc, char **argv)
 	if (optind < argc) {
 		cfg->filter_text = calloc(1, len);
 		if (cfg->filter_text == NULL)
-			return refuse(p, "out of memory");
+			return refuse_at(p, 0, "out of memory");
 	}
 	for (int i = optind; i < argc; i++) {
 		if (i > optind)
@@ -990,21 +1161,22 @@ check_fields(struct parse *p, const struct collector_config *to)
 	if (!field_any(fields))
 		return CONFIG_RUN;
 	if (!d->has_sets)
-		return refuse(p,
+		return refuse_at(p, line_of(p, "fields", to),
 		    "--fields, -x: records of %s are as they are; give -v 9 "
 		    "or -v 10, or leave it out",
 		    d->name);
 	name = field_misfit(fields, d->bit);
 	if (name != NULL)
-		return refuse(p, "--fields %s: not in %s records%s", name,
-		    d->name,
+		return refuse_at(p, line_of(p, "fields", to),
+		    "--fields %s: not in %s records%s", name, d->name,
 		    field_misfit(&biflow, d->bit) == name ? "" : " without -b");
 	least = message_least(d, fields);
 	if (least == 0)
-		return refuse(p, "--fields: some records have fewer than 4 "
-				 "octets left; leave them more elements");
+		return refuse_at(p, line_of(p, "fields", to),
+		    "--fields: some records have fewer than 4 "
+		    "octets left; leave them more elements");
 	if (least > to->mtu)
-		return refuse(p,
+		return refuse_at(p, line_of(p, "mtu", to),
 		    "--mtu %" PRIu32 ": a record or template with these "
 		    "--fields takes %zu octets; give that much, or fewer",
 		    to->mtu, least);
@@ -1019,13 +1191,14 @@ check_version(struct parse *p, const struct collector_config *to)
 	const struct dialect *d = dialect_for(to->version);
 
 	if (x->fields.biflow && to->version != 10)
-		return refuse(
-		    p, "-b: biflow needs IPFIX; give -v 10, or leave -b out");
+		return refuse_at(p, line_of(p, "biflow", to),
+		    "-b: biflow needs IPFIX; give -v 10, or leave -b out");
 	if (x->fields.unit != UNIT_MILLI && to->version != 10)
-		return refuse(p, "-A: times of NetFlow are milliseconds; give "
-				 "-v 10, or -A milli");
+		return refuse_at(p, line_of(p, "time-unit", to),
+		    "-A: times of NetFlow are milliseconds; give "
+		    "-v 10, or -A milli");
 	if (d->interval_max != 0 && x->sampling.interval > d->interval_max)
-		return refuse(p,
+		return refuse_at(p, line_of(p, "sampling", to),
 		    "-s %" PRIu32 ": %s tells at most one packet in %" PRIu32
 		    "; give -v 9 or -v 10, or sample less",
 		    x->sampling.interval, d->name, d->interval_max);
@@ -1039,10 +1212,11 @@ check_kind(struct parse *p, const struct collector_config *to)
 	const char *why = transport_unsupported(to->kind);
 
 	if (why != NULL)
-		return refuse(
-		    p, "-n %s://: %s", endpoint_scheme(to->kind), why);
+		return refuse_at(p, to->line, "-n %s://: %s",
+		    endpoint_scheme(to->kind), why);
 	if ((to->tls_cert == NULL) != (to->tls_key == NULL))
-		return refuse(p, "%s: give --tls-cert and --tls-key together",
+		return refuse_at(p, to->line,
+		    "%s: give --tls-cert and --tls-key together",
 		    to->tls_cert == NULL ? "--tls-key" : "--tls-cert");
 	return CONFIG_RUN;
 }
@@ -1068,9 +1242,7 @@ settle_collectors(struct parse *p)
 	struct config *cfg = p->cfg;
 
 	for (size_t i = 0; i < p->ncollectors; i++) {
-		p->row = p->collector[i].row;
-		p->long_form = p->collector[i].long_form;
-		p->value = p->collector[i].value;
+		p->at = p->collector[i];
 		if (read_collectors(p) != CONFIG_RUN)
 			return CONFIG_BAD;
 	}
@@ -1104,14 +1276,14 @@ check_file(struct parse *p, size_t i)
 	const char *scheme = endpoint_scheme(c->kind);
 
 	if (!cfg->foreground && c->path[0] != '/')
-		return refuse(p,
+		return refuse_at(p, c->line,
 		    "-n %s:%.*s: a daemon needs a path that begins with /; "
 		    "give one, or -d",
 		    scheme, VALUE_SHOWN_MAX, c->path);
 	for (size_t k = 0; k < i; k++)
 		if (cfg->collector[k].path != NULL &&
 		    strcmp(cfg->collector[k].path, c->path) == 0)
-			return refuse(p,
+			return refuse_at(p, c->line,
 			    "-n %s:%.*s: this file is given twice; give it "
 			    "once",
 			    scheme, VALUE_SHOWN_MAX, c->path);
@@ -1144,8 +1316,9 @@ settle(struct parse *p)
 	if (settle_collectors(p) != CONFIG_RUN)
 		return CONFIG_BAD;
 	if (cfg->nsources == 0)
-		return refuse(p, "nothing to capture from: give -i INTERFACE "
-				 "or -r FILE");
+		return refuse_at(p, 0,
+		    "nothing to capture from: give -i INTERFACE "
+		    "or -r FILE");
 	if (cfg->replay || cfg->ncollectors == 0 || cfg->debug)
 		cfg->foreground = true;
 	if (settle_files(p) != CONFIG_RUN)
@@ -1159,20 +1332,24 @@ settle(struct parse *p)
 }
 
 enum config_result
-config_parse(
-    struct config *cfg, int argc, char **argv, char errbuf[CONFIG_ERROR_LEN])
+config_parse(struct config *cfg, struct conffile *file, int argc, char **argv,
+    char errbuf[CONFIG_ERROR_LEN])
 {
-	struct parse p = { .cfg = cfg, .errbuf = errbuf };
+	size_t given[ROWS] = { 0 };
+	struct parse p = { .cfg = cfg, .errbuf = errbuf, .given = given };
 	enum config_result result;
 
 	memset(cfg, 0, sizeof(*cfg));
+	cfg->file = file;
 	cfg->capture = capture_defaults;
 	cfg->track = track_defaults;
 	cfg->exporter = exporter_defaults;
 	cfg->defaults = endpoint_defaults;
 	cfg->workers = 1;
 	errbuf[0] = '\0';
-	result = read_options(&p, argc, argv);
+	result = read_file(&p);
+	if (result == CONFIG_RUN)
+		result = read_options(&p, argc, argv);
 	if (result == CONFIG_RUN)
 		result = read_filter(&p, argc, argv);
 	if (result == CONFIG_RUN)
@@ -1193,4 +1370,6 @@ config_free(struct config *cfg)
 	free(cfg->filter_text);
 	cfg->filter_text = NULL;
 	cfg->capture.filter = NULL;
+	conffile_free(cfg->file);
+	cfg->file = NULL;
 }

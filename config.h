@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config.h - the command line to struct config.  Every option stands in one
- * table in config.c, every default in the constants above it.
+ * config.h - the command line, and a file if it names one, to struct config.
+ * Every option stands in one table in config.c, every default in the constants
+ * above it.
  */
 #ifndef CONFIG_H
 #define CONFIG_H
@@ -18,6 +19,8 @@
 
 #define CONFIG_SOURCES_MAX 64
 #define CONFIG_COLLECTORS_MAX 512
+
+struct conffile; /* conffile.h */
 
 struct config_source {
 	const char *name; /* interface, or path of a file */
@@ -45,8 +48,9 @@ struct config {
 	const char *control_path; /* NULL = none */
 	bool check;               /* leave before anything is opened */
 	bool no_sandbox;
-	const char *user;  /* to become; NULL = the default, or "none" */
-	char *filter_text; /* owned; what capture.filter points to */
+	const char *user;      /* to become; NULL = the default, or "none" */
+	char *filter_text;     /* owned; what capture.filter points to */
+	struct conffile *file; /* owned; NULL = none */
 };
 
 enum config_result {
@@ -58,12 +62,20 @@ enum config_result {
 #define CONFIG_ERROR_LEN 512
 
 /*
- * Parse a command line.  Strings in *cfg are borrowed from argv but for what
- * config_free() frees.  Opens and creates nothing.  May be called again and
- * again; only after CONFIG_RUN is there something to free.
+ * The file that a command line names (--config), borrowed from argv; NULL if
+ * none, or if config_parse() will not go on anyway.
  */
-enum config_result config_parse(
-    struct config *, int argc, char **argv, char errbuf[CONFIG_ERROR_LEN]);
+const char *config_file_name(int argc, char **argv);
+
+/*
+ * Parse a command line and before it a file (NULL = none), which it overrides.
+ * The file is owned by *cfg from now on, also on error.  Strings in *cfg are
+ * borrowed from both but for what config_free() frees.  Opens and creates
+ * nothing.  May be called again and again; only after CONFIG_RUN is there
+ * something to free.
+ */
+enum config_result config_parse(struct config *, struct conffile *, int argc,
+    char **argv, char errbuf[CONFIG_ERROR_LEN]);
 
 void config_free(struct config *);
 

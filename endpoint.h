@@ -71,6 +71,7 @@ struct collector_config {
 	const char *path;      /* of a file; "-" = standard output */
 	uint32_t rotate_ms;    /* a file holds so much time; 0 = any */
 	uint32_t file_octets;  /* ... and so many octets; 0 = any */
+	size_t line;           /* of the file that has it; 0 = elsewhere */
 	char *text;            /* owned; see endpoint_free() */
 };
 

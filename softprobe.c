@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "conffile.h"
 #include "confine.h"
 #include "control.h"
 #include "daemon.h"
@@ -816,6 +817,22 @@ start(struct probe *p)
 	return 0;
 }
 
+/* Read the file that the command line names, if it does, and then that. */
+static enum config_result
+read_config(
+    struct config *cfg, int argc, char **argv, char errbuf[CONFIG_ERROR_LEN])
+{
+	const char *path = config_file_name(argc, argv);
+	struct conffile *file = NULL;
+
+	if (path != NULL) {
+		file = conffile_read(path, geteuid() == 0, errbuf);
+		if (file == NULL)
+			return CONFIG_BAD;
+	}
+	return config_parse(cfg, file, argc, argv, errbuf);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -823,7 +840,7 @@ main(int argc, char **argv)
 	char errbuf[CONFIG_ERROR_LEN];
 	int result = EXIT_FAILURE;
 
-	switch (config_parse(&probe.config, argc, argv, errbuf)) {
+	switch (read_config(&probe.config, argc, argv, errbuf)) {
 	case CONFIG_EXIT:
 		return EXIT_SUCCESS;
 	case CONFIG_BAD:

@@ -44,6 +44,7 @@ def installed(root):
 
 
 PROGRAMS = {"usr/sbin/softprobe": 0o755, "usr/sbin/softprobectl": 0o755,
+    "usr/share/man/man5/softprobe.conf.5": 0o644,
     "usr/share/man/man8/softprobe.8": 0o644,
     "usr/share/man/man8/softprobectl.8": 0o644}
 SYSTEMD = {"usr/lib/systemd/system/softprobe.service": 0o644,

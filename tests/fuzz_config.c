@@ -84,7 +84,7 @@ parse(const uint8_t *data, size_t size, char errbuf[CONFIG_ERROR_LEN])
 	static struct config cfg;
 	char *text = text_of(data, size), *words[WORDS_MAX + 1];
 	enum config_result result =
-	    config_parse(&cfg, split(text, size, words), words, errbuf);
+	    config_parse(&cfg, NULL, split(text, size, words), words, errbuf);
 
 	if (result == CONFIG_RUN) {
 		check_config(&cfg);

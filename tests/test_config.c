@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conffile.h"
 #include "config.h"
 #include "message.h"
 #include "unit.h"
@@ -49,7 +50,7 @@ parse(const char *line)
 	int argc = cut(line);
 
 	config_free(&cfg);
-	return config_parse(&cfg, argc, words, err);
+	return config_parse(&cfg, NULL, argc, words, err);
 }
 
 /* Parse what must be accepted. */
@@ -961,8 +962,172 @@ UNIT(no_arguments_at_all_are_refused)
 {
 	char *none[] = { NULL };
 
-	ck_assert_int_eq(config_parse(&cfg, 0, none, err), CONFIG_BAD);
+	ck_assert_int_eq(config_parse(&cfg, NULL, 0, none, err), CONFIG_BAD);
 	ck_assert_ptr_nonnull(strstr(err, "nothing to capture from"));
+}
+END_TEST
+
+/* A file. */
+
+/* Parse a file's text, and a command line after it. */
+static enum config_result
+parse_file(const char *text, const char *line)
+{
+	int argc = cut(line);
+	struct conffile *f = conffile_parse("F", text, strlen(text), err);
+
+	ck_assert_msg(f != NULL, "%s", err);
+	config_free(&cfg);
+	return config_parse(&cfg, f, argc, words, err);
+}
+
+static void
+accept_file(const char *text, const char *line)
+{
+	ck_assert_msg(parse_file(text, line) == CONFIG_RUN, "%s", err);
+}
+
+static void
+refuse_file(const char *text, const char *line, const char *why)
+{
+	ck_assert_msg(parse_file(text, line) == CONFIG_BAD, "accepted");
+	ck_assert_msg(
+	    strncmp(err, why, strlen(why)) == 0, "\"%s\" not \"%s\"", err, why);
+	ck_assert_ptr_null(cfg.file);
+}
+
+UNIT(a_file_has_options_by_their_long_names)
+{
+	accept_file(
+	    "interface eth0\n# none\ncollector 192.0.2.1:1,192.0.2.2:2\n"
+	    "collector 192.0.2.3:3\nfilter \"udp port 53\"\n"
+	    "timeout idle=5\nbiflow\nmax-flows 7 # few\n",
+	    "");
+	ck_assert_uint_eq(cfg.nsources, 1);
+	ck_assert_str_eq(cfg.source[0].name, "eth0");
+	ck_assert_uint_eq(cfg.ncollectors, 3);
+	ck_assert_str_eq(cfg.collector[2].address.host, "192.0.2.3");
+	ck_assert_uint_eq(cfg.collector[0].line, 3);
+	ck_assert_uint_eq(cfg.collector[2].line, 4);
+	ck_assert_str_eq(cfg.capture.filter, "udp port 53");
+	ck_assert_uint_eq(cfg.track.timeout_ms[TIMEOUT_UDP], 5000);
+	ck_assert(cfg.exporter.fields.biflow);
+	ck_assert_uint_eq(cfg.track.max_flows, 7);
+}
+END_TEST
+
+UNIT(the_command_line_overrides_the_file)
+{
+	accept_file("interface a\nmax-flows 7\ntimeout idle=5\n"
+		    "timeout active=6\nmtu 300\n",
+	    "-m 8 -t idle=1 -n 192.0.2.1:1");
+	ck_assert_uint_eq(cfg.track.max_flows, 8);
+	ck_assert_uint_eq(cfg.track.timeout_ms[TIMEOUT_TCP], 1000);
+	ck_assert_uint_eq(cfg.track.timeout_ms[TIMEOUT_MAXLIFE], 6000);
+	ck_assert_uint_eq(cfg.collector[0].mtu, 300);
+	ck_assert_uint_eq(cfg.collector[0].line, 0);
+}
+END_TEST
+
+UNIT(lists_of_the_command_line_replace_those_of_the_file)
+{
+	accept_file("interface a\ninterface b\ncollector 192.0.2.1:1\n"
+		    "collector 192.0.2.2:2\nfilter udp\nbalance\n",
+	    "-i c -n 192.0.2.3:3 -i d -n 192.0.2.4:4 --failover tcp or icmp");
+	ck_assert_uint_eq(cfg.nsources, 2);
+	ck_assert_str_eq(cfg.source[0].name, "c");
+	ck_assert_str_eq(cfg.source[1].name, "d");
+	ck_assert_uint_eq(cfg.ncollectors, 2);
+	ck_assert_str_eq(cfg.collector[0].address.host, "192.0.2.3");
+	ck_assert_str_eq(cfg.capture.filter, "tcp or icmp");
+	ck_assert_int_eq(cfg.exporter.mode, EXPORT_FAILOVER);
+	accept_file("interface a\nfilter udp\n", "-r x.pcap --filter tcp");
+	ck_assert(cfg.replay);
+	ck_assert_uint_eq(cfg.nsources, 1);
+	ck_assert_str_eq(cfg.capture.filter, "tcp");
+}
+END_TEST
+
+UNIT(fields_of_the_command_line_add_to_those_of_the_file)
+{
+	accept_file("interface a\nfields flowId,-ingressInterface\n",
+	    "--fields -flowId,minimumTTL");
+	ck_assert_uint_eq(cfg.exporter.fields.needs & NEED_FLOW, 0);
+	ck_assert(field_any(&cfg.exporter.fields));
+	ck_assert_uint_eq(
+	    cfg.exporter.fields.needs & NEED_PACKETS, NEED_PACKETS);
+}
+END_TEST
+
+UNIT(a_refusal_names_file_and_line)
+{
+	refuse_file("\nmtu 1\n", "-i a", "F:2: mtu 1: give a number from 256");
+	refuse_file("mtux 1", "-i a", "F:1: mtux: no such option; see");
+	refuse_file("mt 1", "-i a", "F:1: mt: no such option");
+	refuse_file("m 1", "-i a", "F:1: m: no such option");
+	refuse_file("--mtu 1", "-i a",
+	    "F:1: --mtu: no such option; leave the "
+	    "dashes out");
+	refuse_file("biflow yes", "-i a", "F:1: biflow yes: takes no value");
+	refuse_file(
+	    "interface", "", "F:1: interface: needs a value: [IFINDEX:]");
+	refuse_file(
+	    "interface a\ninterface a", "", "F:2: interface a: given twice");
+	refuse_file("interface a\nread b", "", "F:2: read b: -i and -r");
+	refuse_file(
+	    "receive-port 1", "-i a", "F:1: receive-port 1: not supported yet");
+	refuse_file("filter a\nfilter b", "-i a", "F:2: filter b: given twice");
+	refuse_file("mtu 300", "-i a -m 0", "-m 0: give a number");
+	refuse_file("mtu 300", "", "nothing to capture from");
+}
+END_TEST
+
+UNIT(what_options_say_together_is_refused_where_one_of_them_stands)
+{
+	refuse_file("interface a\ncollector udp://192.0.2.1:1?version=5\n"
+		    "biflow",
+	    "", "F:3: -b: biflow needs IPFIX");
+	refuse_file(
+	    "interface a\nbiflow\ncollector udp://192.0.2.1:1?version=5", "",
+	    "F:2: -b: biflow needs IPFIX");
+	refuse_file("interface a\n\ncollector udp://192.0.2.1:1?version=5",
+	    "-b", "F:3: -b: biflow needs IPFIX");
+	refuse_file("interface a\nbiflow", "-n udp://192.0.2.1:1?version=5",
+	    "F:2: -b: biflow needs IPFIX");
+	refuse_file("interface a\ncollector json:/x\ncollector json:/x", "",
+	    "F:3: -n json:/x: this file is given twice");
+	refuse_file("interface a\ncollector json:x", "",
+	    "F:2: -n json:x: a daemon needs a path");
+}
+END_TEST
+
+UNIT(what_only_a_command_line_can_say_is_refused_in_a_file)
+{
+	static const char *const lines[] = { "check", "config F", "elements",
+		"help", "version" };
+	char why[80];
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		(void)snprintf(why, sizeof(why),
+		    "F:1: %s: not in a file; give it on the", lines[i]);
+		refuse_file(lines[i], "-i a", why);
+	}
+}
+END_TEST
+
+UNIT(the_last_file_that_is_named_counts)
+{
+	int argc = cut("-i a --config x --config=y -n json:-");
+
+	ck_assert_str_eq(config_file_name(argc, words), "y");
+	argc = cut("-i a -V --config x");
+	ck_assert_ptr_null(config_file_name(argc, words));
+	argc = cut("-i a --nosuch --config x");
+	ck_assert_ptr_null(config_file_name(argc, words));
+	argc = cut("-i a not --config x");
+	ck_assert_ptr_null(config_file_name(argc, words));
+	refuse_line("-i a --config ''", "--config : give the path of a file");
+	accept_line("-i a --config x");
 }
 END_TEST
 
@@ -1069,6 +1234,13 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     long_options_may_be_cut_short,
     an_endless_value_is_cut_and_the_advice_is_kept,
     control_characters_in_a_value_stay_out_of_the_message,
-    no_arguments_at_all_are_refused, version_is_printed_bare,
+    no_arguments_at_all_are_refused, a_file_has_options_by_their_long_names,
+    the_command_line_overrides_the_file,
+    lists_of_the_command_line_replace_those_of_the_file,
+    fields_of_the_command_line_add_to_those_of_the_file,
+    a_refusal_names_file_and_line,
+    what_options_say_together_is_refused_where_one_of_them_stands,
+    what_only_a_command_line_can_say_is_refused_in_a_file,
+    the_last_file_that_is_named_counts, version_is_printed_bare,
     help_fits_80_columns_and_names_every_option, elements_are_listed,
     command_lines_from_the_field_are_accepted)
