@@ -69,6 +69,18 @@ struct flow_half {
 };
 
 /*
+ * The addresses and ports with which packets left the box after a NAT, of each
+ * direction of a conversation.  In one of them, that of the replies, they are
+ * those of the conversation: whoever began it sees no translation.
+ */
+struct flow_nat {
+	struct {
+		uint8_t src[16], dst[16];
+		uint16_t src_port, dst_port;
+	} half[2]; /* as in struct flow_extra */
+};
+
+/*
  * One conversation that ended (or, with FLOW_END_NONE, a picture of one that
  * has not).  Source is the side that sent the first packet.  Integers are in
  * host byte order, addresses in network order, IPv4 in the first 4 octets.
@@ -88,7 +100,8 @@ struct flow_record {
 	struct flow_half fwd, rev;
 	/* What only --fields asks for, borrowed like the record; or NULL. */
 	const struct flow_extra *extra;
-	bool turned; /* fwd is half 1 of it */
+	const struct flow_nat *nat; /* borrowed; NULL = not translated */
+	bool turned;                /* fwd is half 1 of it */
 };
 
 #endif
