@@ -3,9 +3,11 @@
 """
 e2e_nfacctd.py - replays into a real nfacctd (pmacct): every capture in NetFlow
 v5, v9 and IPFIX, with and without options data, every flow against what went
-in, and nothing in its log.
+in, as JSON lines, in memory and in an SQLite table, and nothing in its log.
 """
+import contextlib
 import json
+import sqlite3
 import subprocess
 import tempfile
 
@@ -15,6 +17,7 @@ from frames import at, eth, pcap, udp4
 
 VERSIONS = ("5", "9", "10")
 FLOWS = 1500  # of many messages, yet no more than a socket holds
+PUSHING = 255  # a domain whose flows push those of others out of its buffers
 PROTOCOLS = {"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "ipv6": 41, "gre": 47,
     "esp": 50, "ipv6-icmp": 58, "ospf": 89, "pim": 103, "vrrp": 112,
     "sctp": 132}
@@ -24,16 +27,31 @@ daemonize: false
 nfacctd_ip: 127.0.0.1
 nfacctd_port: %(port)d
 logfile: %(directory)s/log
-plugins: print[p]
+plugins: print[p], memory[m], sqlite3[s]
 print_refresh_time[p]: 3600
 print_output[p]: json
 print_output_file[p]: %(directory)s/flows
 plugin_buffer_size: 10240
 plugin_pipe_size: 10240000
 timestamps_since_epoch: true
-aggregate[p]: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, \
+num_protos: true
+imt_path[m]: %(directory)s/memory
+imt_mem_pools_number[m]: 64
+imt_mem_pools_size[m]: 65536
+sql_db[s]: %(directory)s/db
+sql_table[s]: flows
+sql_refresh_time[s]: 3600
+sql_optimize_clauses[s]: true
+sql_dont_try_update[s]: true
+aggregate: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, \
 export_proto_sysid, timestamp_start, timestamp_end
 """
+TABLE = """CREATE TABLE flows (ip_src TEXT, ip_dst TEXT, src_port INTEGER,
+dst_port INTEGER, ip_proto TEXT, tos INTEGER, tcp_flags INTEGER,
+export_proto_sysid INTEGER, timestamp_start TEXT,
+timestamp_start_residual INTEGER, timestamp_end TEXT,
+timestamp_end_residual INTEGER, packets INTEGER, bytes INTEGER)"""
+COLUMNS = """SELECT *, src_port AS port_src, dst_port AS port_dst FROM flows"""
 
 
 class Nfacctd:
@@ -46,6 +64,7 @@ class Nfacctd:
             name = self.directory + "/conf"
             with open(name, "w", encoding="ascii") as f:
                 f.write(CONFIGURATION % vars(self))
+            self.select(TABLE.replace("TABLE", "TABLE IF NOT EXISTS"))
             self.process = subprocess.Popen(["nfacctd", "-f", name],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL)
@@ -66,22 +85,40 @@ class Nfacctd:
         except FileNotFoundError:
             return ""
 
-    def finish(self):
-        """Let it read all, stop it: {domain: its flows}."""
-        e2e.wait_for(lambda: e2e.udp_socket(self.port)[0] == 0)
+    def select(self, statement):
+        with contextlib.closing(sqlite3.connect(
+                self.directory + "/db")) as database:
+            database.row_factory = sqlite3.Row
+            return [dict(row) for row in database.execute(statement)]
+
+    def memory(self):
+        """What its client shows while it runs."""
+        return [json.loads(line) for line in e2e.sh("pmacct", "-p",
+            self.directory + "/memory", "-s", "-I", "-0", "-u", "-O", "json",
+            ok=False).splitlines() if line.startswith("{")]
+
+    def finish(self, packets):
+        """
+        Wait until these are in memory, stop it, which writes the rest:
+        {output: {domain: its flows}}.
+        """
+        e2e.wait_for(lambda: sum(j["packets"] for j in self.memory() if
+            j["export_proto_sysid"] != PUSHING) >= packets, 30)
+        outputs = {"memory": self.memory()}
         self.process.send_signal(2)
         self.process.wait(30)
-        flows = {}
+        e2e.wait_for(lambda: self.log().count("Purging cache - END") == 2, 60)
         with open(self.directory + "/flows", encoding="ascii") as lines:
-            for j in map(json.loads, lines):
-                flows.setdefault(j["export_proto_sysid"], []).append(Row(j))
-        return flows
+            outputs["print"] = [json.loads(line) for line in lines]
+        outputs["sqlite3"] = self.select(COLUMNS)
+        return {name: by_domain(rows) for name, rows in outputs.items()}
 
     def complaints(self):
         """What is in the log beyond its start and its end."""
         return [line for line in self.log().splitlines()
             if "unable" in line or "expecting" in line or
-            "INFO" not in line and "Build" not in line]
+            "INFO" not in line and "Build" not in line and
+            "waiting for data" not in line]
 
 
 class Row(e2e.Flow):
@@ -90,13 +127,20 @@ class Row(e2e.Flow):
     def __init__(self, j):
         self.src, self.dst = j["ip_src"], j["ip_dst"]
         self.af = 6 if ":" in self.src else 4
-        name = j["ip_proto"]
+        name = j["ip_proto"]  # in JSON lines
         self.protocol = int(name) if name.isdigit() else PROTOCOLS[name]
         self.sport, self.dport = j["port_src"], j["port_dst"]
         self.flags, self.tos = int(j["tcp_flags"]), j["tos"]
         self.packets, self.octets = j["packets"], j["bytes"]
         self.first_ns = int(float(j["timestamp_start"])) * 10**9
         self.last_ns = int(float(j["timestamp_end"])) * 10**9
+
+
+def by_domain(rows):
+    flows = {}
+    for j in rows:
+        flows.setdefault(j["export_proto_sysid"], []).append(Row(j))
+    return flows
 
 
 def as_nfacctd_shows(sums, version):
@@ -122,14 +166,18 @@ def sent(version, options):
     runs = {domain + 1: (name, e2e.probe_then_wait(collector.port, "-v",
         version, "-r", name, "-n", collector.name, "--domain", domain + 1,
         *options)) for domain, name in enumerate(files)}
-    return runs, collector.finish(), collector.complaints()
+    e2e.probe_then_wait(collector.port, "-v", version, "-r", many, "-n",
+        collector.name, "--domain", PUSHING)
+    packets = sum(int(e2e.collectors(run.err)[collector.name]["packets"])
+        for _, run in runs.values())
+    return runs, collector.finish(packets), collector.complaints()
 
 
 def real_captures_into_nfacctd():
     wanted = e2e.expected()
     kinds = [(v, o) for v in VERSIONS for o in ((), ("--options", "none"),
         ("--options", "all")) if v != "5" or not o]
-    for (version, options), (runs, flows, complaints) in zip(kinds, e2e.each(
+    for (version, options), (runs, outputs, complaints) in zip(kinds, e2e.each(
             lambda kind: sent(*kind), kinds, len(kinds))):
         said = "v%s %s: " % (version, " ".join(options))
         equal(said + "nfacctd complains of nothing", complaints[:3], [])
@@ -137,17 +185,22 @@ def real_captures_into_nfacctd():
             name = name.rsplit("/", 1)[1]
             check(said + name + ": exit 0, account balanced", result.code == 0
                 and e2e.balanced(result.err), result)
-            seen = flows.get(domain, [])
-            if name not in wanted:
-                equal(said + "%d flows arrive" % FLOWS, (len(seen),
-                    sum(f.packets for f in seen)), (FLOWS, FLOWS))
-                continue
-            # Of the 16 TCP flags of IPFIX it reads the upper eight only; the
-            # times of v5 and v9 it has from the second of the header.
-            e2e.compare(said + name + ": packets, octets, flags, class, times",
-                e2e.add_up(seen), as_nfacctd_shows(wanted[name], version),
-                unit_ns=10**9 if version == "10" else 0,
-                flags=0 if version == "10" else 0xff)
+            for output, flows in outputs.items():
+                compare(version, said + name + ": " + output, flows.get(domain,
+                    []), wanted.get(name))
+
+
+def compare(version, said, seen, wanted):
+    if wanted is None:
+        equal(said + ": %d flows arrive" % FLOWS, (len(seen),
+            sum(f.packets for f in seen)), (FLOWS, FLOWS))
+        return
+    # Of the 16 TCP flags of IPFIX it reads the upper eight only; the times of
+    # v5 and v9 it has from the second of the header.
+    e2e.compare(said + ": packets, octets, flags, class, times",
+        e2e.add_up(seen), as_nfacctd_shows(wanted, version),
+        unit_ns=10**9 if version == "10" else 0,
+        flags=0 if version == "10" else 0xff)
 
 
 if __name__ == "__main__":
