@@ -9,6 +9,7 @@
 #	sh install-deps.sh fuzz     ... and the fuzz targets of `make fuzz`
 #	sh install-deps.sh cross    ... and the foreign machines of `make cross`
 #	sh install-deps.sh deb      ... and a Debian package by `make deb`
+#	sh install-deps.sh interop  ... and what tests/interop-install.sh needs
 #
 # Asks nothing, installs nothing that is there, adds no package source.
 # Elsewhere it prints what is needed and leaves with 1.
@@ -23,6 +24,7 @@ clang='afl++ clang libclang-rt-dev' # the last has another name, see below
 emulated='gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf gcc-i686-linux-gnu
     gcc-mips-linux-gnu linux-libc-dev-mips-cross qemu-user python3
     bison dpkg-dev flex patch xz-utils' # the last line for building libraries
+collectors='default-jre-headless golang-go kcat maven'
 debian='check debhelper git libmnl-dev libseccomp-dev libssl-dev lintian python3
     xz-utils'
 
@@ -33,8 +35,10 @@ lint) wanted="$build $tests $checkers" ;;
 fuzz) wanted="$build $clang" ;;
 cross) wanted="$build $emulated" ;;
 deb) wanted="$build $debian" ;;
+interop) wanted="$build $tests $collectors" ;;
 *)
-	echo "install-deps.sh: $1: give build, test, lint, fuzz, cross or deb" >&2
+	echo "install-deps.sh: $1: give build, test, lint, fuzz, cross, deb or" \
+	    "interop" >&2
 	exit 2
 	;;
 esac
