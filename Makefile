@@ -15,6 +15,7 @@ UNITDIR = $(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 BASHCOMPDIR = $(PREFIX)/share/bash-completion/completions
 DEFAULTDIR = /etc/default
+SYSCONFDIR = /etc
 PKG_CONFIG = pkg-config
 INSTALL = install
 CFLAGS = -O2 -g
@@ -173,12 +174,18 @@ install: all
 	$(INSTALL) -m 644 man/softprobe.conf.5 $(DESTDIR)$(MANDIR)/man5/
 
 # One text for both units; an instance of softprobe@ is an interface.
-UNIT = sed -e 's|@SBINDIR@|$(SBINDIR)|' -e 's|@DEFAULTDIR@|$(DEFAULTDIR)|'
+UNIT = sed -e 's|@SBINDIR@|$(SBINDIR)|' -e 's|@DEFAULTDIR@|$(DEFAULTDIR)|' \
+	-e 's|@SYSCONFDIR@|$(SYSCONFDIR)|'
 INSTANCE_OPTIONS = --interface %i --wait \
 	--control $(RUNSTATEDIR)/softprobe/%i.ctl
 
+# A configuration that is there is somebody's own.
 install-systemd:
-	$(INSTALL) -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR)
+	$(INSTALL) -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
+	    $(DESTDIR)$(SYSCONFDIR)
+	test -e $(DESTDIR)$(SYSCONFDIR)/softprobe.conf || \
+	    $(INSTALL) -m 644 packaging/softprobe.conf \
+	    $(DESTDIR)$(SYSCONFDIR)/softprobe.conf
 	$(UNIT) -e 's|@ON@||' -e 's|@INSTANCE@||' -e 's|@OPTIONS@||' \
 	    packaging/systemd/softprobe.service.in \
 	    >$(DESTDIR)$(UNITDIR)/softprobe.service
@@ -205,6 +212,9 @@ uninstall:
 	    $(DESTDIR)$(UNITDIR)/softprobe@.service \
 	    $(DESTDIR)$(SYSUSERSDIR)/softprobe.conf \
 	    $(DESTDIR)$(MANDIR)/man5/softprobe.conf.5
+	! cmp -s packaging/softprobe.conf \
+	    $(DESTDIR)$(SYSCONFDIR)/softprobe.conf || \
+	    rm -f $(DESTDIR)$(SYSCONFDIR)/softprobe.conf
 
 # The tarball holds what git tracks, with the commit's time: same octets twice.
 dist:

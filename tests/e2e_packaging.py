@@ -47,7 +47,8 @@ PROGRAMS = {"usr/sbin/softprobe": 0o755, "usr/sbin/softprobectl": 0o755,
     "usr/share/man/man5/softprobe.conf.5": 0o644,
     "usr/share/man/man8/softprobe.8": 0o644,
     "usr/share/man/man8/softprobectl.8": 0o644}
-SYSTEMD = {"usr/lib/systemd/system/softprobe.service": 0o644,
+SYSTEMD = {"etc/softprobe.conf": 0o644,
+    "usr/lib/systemd/system/softprobe.service": 0o644,
     "usr/lib/systemd/system/softprobe@.service": 0o644,
     "usr/lib/sysusers.d/softprobe.conf": 0o644}
 COMPLETION = {
@@ -69,6 +70,14 @@ def what_is_installed_is_uninstalled():
     make("uninstall", *where)
     equal("make uninstall leaves no file", installed(root), {})
     make("uninstall", *where)
+    own = os.path.join(root, "etc", "softprobe.conf")
+    with open(own, "w", encoding="ascii") as f:
+        f.write("interface eth0\n")
+    make("install-systemd", *where)
+    make("uninstall", *where)
+    with open(own, encoding="ascii") as f:
+        equal("a configuration that was edited stays", f.read(),
+            "interface eth0\n")
 
 
 def unit_folder():
@@ -76,7 +85,8 @@ def unit_folder():
     folder = e2e.path("units")
     if not os.path.isdir(folder):
         make("install-systemd", "UNITDIR=" + folder, "SYSUSERSDIR=" + folder,
-            "SBINDIR=" + e2e.TREE, "DEFAULTDIR=/nowhere/default")
+            "SBINDIR=" + e2e.TREE, "DEFAULTDIR=/nowhere/default",
+            "SYSCONFDIR=" + e2e.path("etc"))
     return folder
 
 
@@ -95,11 +105,28 @@ def units_say_what_make_was_told():
             not re.search("@[A-Z]+@", "\n".join(text)))
         equal("%s: where options are" % unit,
             [l for l in text if l.startswith("EnvironmentFile=")],
-            ["EnvironmentFile=/nowhere/default/softprobe" + files])
+            ["EnvironmentFile=-/nowhere/default/softprobe" + files])
         equal("%s: what is run" % unit,
             [l for l in text if l.startswith("ExecStart=")],
-            ["ExecStart=%s/softprobe --foreground %s$OPTIONS" %
-                (e2e.TREE, command)])
+            ["ExecStart=%s/softprobe --foreground --config %s/softprobe.conf "
+                "%s$OPTIONS" % (e2e.TREE, e2e.path("etc"), command)])
+
+
+def configuration_that_is_installed_is_valid():
+    """As it is it says nothing; with its examples it would start."""
+    with open(os.path.join(e2e.TREE, "packaging", "softprobe.conf"),
+            encoding="ascii") as f:
+        text = f.read()
+    examples = re.sub(r"^#([a-z].*)", r"\1", text, flags=re.M)
+    check("there are examples", len(examples) < len(text) - 5)
+    where = e2e.path("installed.conf")
+    for name, said, more in (("as it is", text, ("-r", "x")),
+            ("with all its examples", examples, ())):
+        with open(where, "w", encoding="ascii") as f:
+            f.write(said)
+        os.chmod(where, 0o644)
+        result = e2e.probe("--config", where, "--check", *more)
+        equal(name, (result.code, result.err), (0, ""))
 
 
 def analyze(*words):
@@ -203,5 +230,6 @@ def tarball_has_the_same_octets_twice():
 
 if __name__ == "__main__":
     e2e.main([what_is_installed_is_uninstalled, units_say_what_make_was_told,
+        configuration_that_is_installed_is_valid,
         units_are_without_fault, completion_knows_every_option,
         completion_knows_every_command, tarball_has_the_same_octets_twice])

@@ -38,8 +38,8 @@ mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 cp "$2/softprobe" "$2/softprobectl" "$root/usr/sbin/"
-cp -R "$1/units" "$1/default" "$root/run/"
-systemd-sysusers --root="$root" "$1/units/softprobe.conf"
+cp -R "$1/image/units" "$1/default" "$1/etc" "$root/run/"
+systemd-sysusers --root="$root" "$1/image/sysusers/softprobe.conf"
 ip link set lo up
 exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     SYSTEMD_UNIT_PATH=/run/units SYSTEMD_GENERATOR_PATH=/nowhere \
@@ -53,10 +53,11 @@ UNITS = {"test.target": "[Unit]\nWants=softprobe.service softprobe@lo.service "
 UNITS["softprobe@.service.d/log.conf"] = UNITS["softprobe.service.d/log.conf"]
 for name in "sysinit", "basic", "network-online", "shutdown":
     UNITS[name + ".target"] = "[Unit]\nDefaultDependencies=no\n"
-OPTIONS = {"softprobe": "-i lo -n 127.0.0.1:9 --filter 'udp port 53'",
-    "softprobe@lo": "-n 127.0.0.1:9",
+# What all share; softprobe@lo has no more, and the others override some.
+CONFIG = "interface nosuch\ncollector 127.0.0.1:9\nmax-flows 100\n"
+OPTIONS = {"softprobe": "-i lo --filter 'udp port 53'",
     "softprobe@later": "-n json:/var/lib/softprobe/flows.json"}
-SERVICES = list(OPTIONS)
+SERVICES = ["softprobe", "softprobe@lo", "softprobe@later"]
 
 
 def write(folder, files):
@@ -220,11 +221,11 @@ def service_keeps_the_own_sandbox(machine):
         return
     own = filters(machine, "softprobe@lo")
     machine.run("systemctl", "stop", "softprobe@lo")
-    machine.run("sh", "-c", "sed -i 's/OPTIONS=\"/&--no-sandbox /' "
-        "/run/default/softprobe@lo")
+    machine.run("sh", "-c",
+        "echo OPTIONS=--no-sandbox >/run/default/softprobe@lo")
     machine.run("systemctl", "start", "softprobe@lo")
     bare = filters(machine, "softprobe@lo")
-    machine.run("sed", "-i", "s/--no-sandbox //", "/run/default/softprobe@lo")
+    machine.run("rm", "/run/default/softprobe@lo")
     equal("each thread has a filter of its own beside the service's", own,
         {n + 1 for n in bare})
 
@@ -280,11 +281,13 @@ def services():
     if not groups:
         skip("services", "no cgroup2 is mounted")
         return
-    make("install-systemd", "SBINDIR=/usr/sbin", "DEFAULTDIR=/run/default",
-        "UNITDIR=" + e2e.path("units"), "SYSUSERSDIR=" + e2e.path("units"))
-    write("units", UNITS)
+    make("install-systemd", "DESTDIR=" + e2e.path("image"),
+        "SBINDIR=/usr/sbin", "DEFAULTDIR=/run/default", "SYSCONFDIR=/run/etc",
+        "UNITDIR=/units", "SYSUSERSDIR=/sysusers")
+    write("image/units", UNITS)
     write("default", {service: 'OPTIONS="%s"\n' % options
         for service, options in OPTIONS.items()})
+    write("etc", {"softprobe.conf": CONFIG})
     try:
         machine = Machine(groups[0]).__enter__()
     except OSError as error:
