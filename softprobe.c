@@ -836,10 +836,11 @@ read_config(
 int
 main(int argc, char **argv)
 {
-	static struct probe probe = { .notify = { .fd = -1 } };
+	static struct probe probe; /* zeros, which the file need not hold */
 	char errbuf[CONFIG_ERROR_LEN];
 	int result = EXIT_FAILURE;
 
+	probe.notify.fd = -1;
 	switch (read_config(&probe.config, argc, argv, errbuf)) {
 	case CONFIG_EXIT:
 		return EXIT_SUCCESS;
