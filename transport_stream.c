@@ -74,8 +74,11 @@ broken(struct transport *t, int error)
 	return -1;
 }
 
-/* What waits, as vectors; the first message without what is out of it. */
-static size_t
+/*
+ * What waits, as vectors; the first message without what is out of it.
+ * msg_iovlen is an int here and a size_t there: the count fits either.
+ */
+static uint16_t
 gather(const struct transport *t, struct iovec iov[TRANSPORT_BATCH])
 {
 	size_t n = queue_count(t->queue);
@@ -88,7 +91,7 @@ gather(const struct transport *t, struct iovec iov[TRANSPORT_BATCH])
 
 		iov[i] = (struct iovec){ m->data + out, m->len - out };
 	}
-	return n;
+	return (uint16_t)n;
 }
 
 /* So many more octets are out. */
