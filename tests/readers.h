@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "capture.h"
 
@@ -64,10 +65,24 @@ outcome_of(const char *path, const char *filter, bool libpcap_reader)
 	return o;
 }
 
+/*
+ * Where a fraction of a second has 32 bits, libpcap makes nanoseconds of it
+ * in these: one that no clock says wraps, and only the second is sure.
+ */
+static inline bool
+same_time(uint64_t a_ns, uint64_t b_ns)
+{
+	const uint64_t sure_ns =
+	    sizeof(((struct timeval *)0)->tv_usec) > 4 ? 1 : 1000000000;
+
+	return (a_ns > b_ns ? a_ns - b_ns : b_ns - a_ns) < sure_ns;
+}
+
 static inline bool
 same_packet(const struct packet *a, const struct packet *b)
 {
-	return a->time_ns == b->time_ns && a->clock_ns == b->clock_ns &&
+	return same_time(a->time_ns, b->time_ns) &&
+	       same_time(a->clock_ns, b->clock_ns) &&
 	       memcmp(a->src, b->src, sizeof(a->src)) == 0 &&
 	       memcmp(a->dst, b->dst, sizeof(a->dst)) == 0 &&
 	       memcmp(a->src_mac, b->src_mac, sizeof(a->src_mac)) == 0 &&
