@@ -409,13 +409,21 @@ sink_next(struct sink *s)
 	return recv(s->fd, s->data, sizeof(s->data), 0);
 }
 
-/* A port of the loopback where nobody listens, for now. */
+/*
+ * A port where nobody listens before sink_reopen().  Another process could be
+ * given the same one of 127.0.0.1 meanwhile, so it is of this one's own
+ * address.
+ */
 static inline void
 closed_port(struct collector_address *address)
 {
+	unsigned id = (unsigned)getpid();
+	char host[sizeof("127.255.255.255")];
 	struct sink s;
 
-	ck_assert_int_eq(sink_open(&s, "127.0.0.1"), 0);
+	(void)snprintf(host, sizeof(host), "127.%u.%u.%u", 1 + (id >> 16 & 63),
+	    id >> 8 & 255, id & 255);
+	ck_assert_int_eq(sink_open(&s, host), 0);
 	*address = s.address;
 	sink_close(&s);
 }
