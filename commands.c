@@ -14,6 +14,7 @@
 #include "control.h"
 #include "exporter.h"
 #include "log.h"
+#include "metrics.h"
 #include "printer.h"
 #include "probe.h"
 #include "report.h"
@@ -128,6 +129,23 @@ run_collectors(struct control_request *rq, void *arg)
 	if (p->exporter == NULL)
 		return fail(rq, "no collectors: records go to standard output");
 	report_collectors(rq->out, rq->json, p->exporter);
+	return CONTROL_DONE;
+}
+
+static enum control_result
+run_metrics(struct control_request *rq, void *arg)
+{
+	struct probe *p = arg;
+	bool prometheus = strcmp(rq->argument, "prometheus") == 0;
+
+	if (*rq->argument != '\0' && !prometheus)
+		return fail(rq, "give metrics, or metrics prometheus");
+	if (rq->json)
+		return fail(rq, "metrics are no JSON; leave -j out");
+	if (!answered(p, rq, (struct meter_call){ .op = METER_STATS }))
+		return CONTROL_WAIT;
+	metrics_write(rq->out,
+	    prometheus ? METRICS_PROMETHEUS : METRICS_OPENMETRICS, p, &p->call);
 	return CONTROL_DONE;
 }
 
@@ -310,6 +328,7 @@ const struct control_command probe_commands[] = {
 { "dump-flows",    "[WORD...]", "the same as flows",                       run_flows },
 { "collectors",    "",          "what each collector was sent",            run_collectors },
 { "interfaces",    "",          "what each source counted",                run_interfaces },
+{ "metrics",       "[prometheus]", "all counters as OpenMetrics",          run_metrics },
 { "timeouts",      "",          "the timeouts in force",                   run_timeouts },
 { "set",           "NAME=TIME", "change a timeout, e.g. idle=30s",         run_set },
 { "expire-all",    "",          "end and export all active flows",         run_expire_all },

@@ -10,16 +10,14 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "control.h"
 #include "meters.h"
 #include "notify.h"
 #include "privdrop.h"
 #include "wake.h"
 
-struct control;         /* control.h */
-struct control_command; /* control.h */
-struct control_request; /* control.h */
-struct exporter;        /* exporter.h */
-struct printer;         /* printer.h */
+struct exporter; /* exporter.h */
+struct printer;  /* printer.h */
 
 struct probe {
 	struct config config;
@@ -30,7 +28,8 @@ struct probe {
 	struct printer *printer;   /* NULL with collectors */
 	struct control *control;   /* NULL without a socket */
 	struct notify notify;      /* to the service manager */
-	uint64_t started_ns;       /* monotonic */
+	uint64_t started_ns;       /* monotonic, */
+	uint64_t started_wall_ns;  /* and ns since 1970 UTC */
 	bool stopping;             /* export what there is, then leave */
 	bool hurried;              /* ... and wait for no collector */
 	bool abandon;              /* leave without exporting */

@@ -39,12 +39,6 @@ struct counter {
 #define AT(type, member)                                                       \
 	offsetof(struct type, member), sizeof(((struct type *)0)->member)
 
-/* Both sides of the account: each packet received is in one of the others. */
-struct account {
-	uint64_t received, in_records, in_flows, ignored, deleted;
-	int64_t off_by; /* received less all others; 0 = balanced */
-};
-
 /* One line of a table; each kind of table uses its part. */
 struct item {
 	const char *name; /* any octets */
@@ -213,19 +207,25 @@ static const struct counter interface_columns[] = {
 
 #define ROWS(table) (table), sizeof(table) / sizeof((table)[0])
 
-static uint64_t
-value_of(const struct counter *c, const void *base)
+uint64_t
+report_value(const void *base, size_t offset, size_t size)
 {
-	const char *at = (const char *)base + c->offset;
+	const char *at = (const char *)base + offset;
 	uint64_t wide;
 	uint32_t narrow;
 
-	if (c->size == sizeof(wide)) {
+	if (size == sizeof(wide)) {
 		memcpy(&wide, at, sizeof(wide));
 		return wide;
 	}
 	memcpy(&narrow, at, sizeof(narrow));
 	return narrow;
+}
+
+static uint64_t
+value_of(const struct counter *c, const void *base)
+{
+	return report_value(base, c->offset, c->size);
 }
 
 /* Characters, not octets, of clean text: what it takes in a column. */
@@ -473,13 +473,8 @@ put_list(struct sheet *s, const struct listing *l, size_t n, const void *from)
 		list_text(s, l, n, from);
 }
 
-/*
- * Add both sides up.  What active flows hold is what came into the cache less
- * what left it; a cache that has no flow cannot hold packets, so any left
- * over then are off.
- */
-static struct account
-balance(const struct meter_stats *m)
+struct account
+report_account(const struct meter_stats *m)
 {
 	const struct flowtrack_stats *t = &m->track;
 	struct account a = {
@@ -499,7 +494,7 @@ balance(const struct meter_stats *m)
 static void
 put_account(struct sheet *s, const struct meter_stats *m)
 {
-	struct account a = balance(m);
+	struct account a = report_account(m);
 
 	open_group(s, "account", '{', "");
 	put_counters(s, ROWS(account_rows), &a);

@@ -790,6 +790,7 @@ start(struct probe *p)
 		return -1;
 	}
 	p->started_ns = clock_ns(CLOCK_MONOTONIC);
+	p->started_wall_ns = clock_ns(CLOCK_REALTIME);
 	notify_open(&p->notify);
 	confine_descriptors(&p->config);
 	if (open_meters(p) == -1 || open_pidfile(p) == -1 ||

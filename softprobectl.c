@@ -33,6 +33,7 @@ static const struct {
 	{ "dump-flows", "active flows" },
 	{ "collectors", "state and counters of each collector" },
 	{ "interfaces", "state and counters of each source" },
+	{ "metrics [prometheus]", "all counters as OpenMetrics" },
 	{ "timeouts", "timeouts in force" },
 	{ "set timeout NAME=TIME", "change a timeout" },
 	{ "expire-all", "end and export all flows" },

@@ -20,7 +20,7 @@ from frames import at, eth, pcap, udp4
 COMMANDS = ("shutdown", "exit", "expire-all", "delete-all", "statistics",
     "debug+", "debug-", "stop-gather", "start-gather", "dump-flows",
     "timeouts", "send-template", "set", "flows", "collectors", "interfaces",
-    "version")
+    "version", "metrics")
 
 
 class Fed(Probe):
