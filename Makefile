@@ -121,7 +121,7 @@ check: all $(UNIT_TESTS) $(FIXBUF) $(BENCHES)
 # are not; tests/interop-install.sh fetches what Debian does not have.
 check-interop: all $(FIXBUF)
 	tests/run e2e_nfdump e2e_nfacctd e2e_tshark e2e_fixbuf \
-	    interop_goflow2 interop_kafka
+	    interop_goflow2 interop_kafka interop_tls
 
 # The same tests in a copy of the tree built with the sanitizers.
 SAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all

@@ -24,7 +24,7 @@ clang='afl++ clang libclang-rt-dev' # the last has another name, see below
 emulated='gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf gcc-i686-linux-gnu
     gcc-mips-linux-gnu linux-libc-dev-mips-cross qemu-user python3
     bison dpkg-dev flex patch xz-utils' # the last line for building libraries
-collectors='default-jre-headless golang-go kcat maven'
+collectors='default-jre-headless golang-go kcat maven socat'
 debian='check debhelper git libmnl-dev libseccomp-dev libssl-dev lintian python3
     xz-utils'
 

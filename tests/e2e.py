@@ -153,9 +153,9 @@ def table(name):
         return [dict(zip(head, l.rstrip("\n").split("\t"))) for l in lines]
 
 
-def free_port(family=socket.AF_INET):
-    """A UDP port nobody listens on just now."""
-    with socket.socket(family, socket.SOCK_DGRAM) as s:
+def free_port(family=socket.AF_INET, kind=socket.SOCK_DGRAM):
+    """A port, of UDP unless told, that nobody listens on just now."""
+    with socket.socket(family, kind) as s:
         s.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
         return s.getsockname()[1]
 

@@ -35,12 +35,6 @@ num.partitions=3
 """
 
 
-def free_tcp_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Broker:
     """A Kafka of one node, ended when the block is left."""
 
@@ -48,7 +42,8 @@ class Broker:
         for _ in range(3):  # another test may take a port first
             self.directory = tempfile.mkdtemp(dir=e2e.scratch(),
                 prefix="kafka-")
-            self.port, self.controller = free_tcp_port(), free_tcp_port()
+            self.port, self.controller = (e2e.free_port(
+                kind=socket.SOCK_STREAM) for _ in range(2))
             name = self.directory + "/conf"
             with open(name, "w", encoding="ascii") as f:
                 f.write(CONFIGURATION % vars(self))
