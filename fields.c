@@ -17,6 +17,12 @@
 #define NAME_MAX_LEN 40 /* octets; the registry's are shorter, mostly */
 #define NEAREST 3       /* names shown for one that is not known */
 
+static char
+lower(char letter)
+{
+	return (char)tolower((unsigned char)letter);
+}
+
 static unsigned
 least(unsigned a, unsigned b, unsigned c)
 {
@@ -25,35 +31,42 @@ least(unsigned a, unsigned b, unsigned c)
 	return ab < c ? ab : c;
 }
 
-static bool
-same_letter(char a, char b)
-{
-	return tolower((unsigned char)a) == tolower((unsigned char)b);
-}
-
-/* How many letters to add, drop or change from one name to the other. */
+/*
+ * How many letters to add, drop or change from one name to the other; no more
+ * than a limit, at which it stops to look.
+ */
 static unsigned
-distance(const char *from, const char *to)
+distance(const char *from, const char *to, unsigned limit)
 {
-	unsigned row[NAME_MAX_LEN + 1];
-	size_t len = strlen(to);
+	unsigned row[NAME_MAX_LEN + 1], nearest = 0;
+	char name[NAME_MAX_LEN + 1];
+	size_t len = strlen(to), from_len = strlen(from);
 
-	if (len > NAME_MAX_LEN)
-		return NAME_MAX_LEN;
-	for (unsigned i = 0; i <= len; i++)
+	/* It is their difference in length, at least. */
+	if (len > NAME_MAX_LEN || len >= from_len + limit ||
+	    from_len >= len + limit)
+		return limit;
+	for (unsigned i = 0; i <= len; i++) {
 		row[i] = i;
-	for (; *from != '\0'; from++) {
-		unsigned diagonal = row[0]++;
+		name[i] = lower(to[i]);
+	}
+	for (; *from != '\0' && nearest < limit; from++) {
+		char letter = lower(*from);
+		unsigned diagonal = row[0]++, left = row[0];
 
-		for (size_t i = 1; i <= len; i++) {
-			unsigned above = row[i];
+		nearest = left;
+		for (size_t i = 0; i < len; i++) {
+			unsigned above = row[i + 1];
 
-			row[i] = least(above + 1, row[i - 1] + 1,
-			    diagonal + !same_letter(*from, to[i - 1]));
+			left = least(above + 1, left + 1,
+			    diagonal + (letter != name[i]));
+			row[i + 1] = left;
 			diagonal = above;
+			if (left < nearest)
+				nearest = left;
 		}
 	}
-	return row[len];
+	return row[len] < limit ? row[len] : limit;
 }
 
 struct near {
@@ -91,7 +104,9 @@ name_nearest(const char *word, char *buf, size_t len)
 
 	for (size_t row = 0; (name = field_name(&row)) != NULL;)
 		consider(near, name,
-		    strcasestr(name, word) != NULL ? 0 : distance(word, name));
+		    strcasestr(name, word) != NULL
+			? 0
+			: distance(word, name, near[NEAREST - 1].far));
 	buf[0] = '\0';
 	for (size_t i = 0; i < NEAREST && near[i].name != NULL; i++) {
 		(void)strlcat(buf, i == 0 ? "; near it: " : ", ", len);
