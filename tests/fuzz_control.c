@@ -32,6 +32,7 @@
 #define PAGES 4U    /* of flows */
 #define HEAD 8U     /* octets of a reply that are looked at */
 #define TURNS_MAX 256
+#define QUIET 3 /* turns without anybody are the end */
 
 struct client {
 	int fd; /* -1 = not connected */
@@ -167,19 +168,20 @@ receive(struct client *c, size_t len)
 
 /* The loop ----------------------------------------------------------------- */
 
-static size_t
+/* One turn; returns whether there is anybody. */
+static bool
 serve(void)
 {
 	struct pollfd pfd[CONTROL_CLIENTS_MAX + 1];
 	size_t n = control_pollfds(world.control, pfd);
-	int wait_ms = control_poll_ms(world.control, world.mono_ns);
+	int wait_ms = control_poll_ms(world.control, world.mono_ns), ready;
 
 	require(n <= CONTROL_CLIENTS_MAX + 1);
 	require(wait_ms >= -1 && wait_ms <= CONTROL_DEADLINE_S * 1000);
-	while (poll(pfd, n, 0) == -1)
+	while ((ready = poll(pfd, n, 0)) == -1)
 		require(errno == EINTR); /* the fuzzer's own timer */
 	control_serve(world.control, pfd, n, world.mono_ns);
-	return n;
+	return n > 1 || ready > 0;
 }
 
 static void
@@ -207,21 +209,30 @@ step(struct client **c, unsigned op, struct rbuf *script)
 		world.ended = true;
 }
 
+/* What a client has still to get, to the end. */
+static void
+receive_all(struct client *c)
+{
+	for (unsigned turns = 0; c->fd != -1; turns++) {
+		require(turns < TURNS_MAX);
+		receive(c, 8192);
+	}
+}
+
 /* Nothing holds on to a client for longer than its deadline. */
 static void
 settle(void)
 {
-	unsigned turns = 0;
+	unsigned quiet = 0;
 
 	world.delay = 0;
-	do {
+	for (unsigned turns = 0; quiet < QUIET; turns++) {
 		world.mono_ns += NS_PER_S;
-		require(++turns < TURNS_MAX);
-	} while (serve() != 1 || turns < 2 * CONTROL_DEADLINE_S);
-	require(world.call == NULL);
+		require(turns < TURNS_MAX);
+		quiet = serve() || world.call != NULL ? 0 : quiet + 1;
+	}
 	for (unsigned i = 0; i < CLIENTS; i++)
-		while (world.client[i].fd != -1)
-			receive(&world.client[i], 8192);
+		receive_all(&world.client[i]);
 }
 
 static void

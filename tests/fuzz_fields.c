@@ -2,6 +2,9 @@
 /*
  * fuzz_fields.c - any text as --fields.
  *
+ * An octet of 128 or more stands for a name that is known, so that not all
+ * inputs are spent on names that are not; 255 for the octet after it.
+ *
  * A list is taken, or refused with a reason.  From any list that is taken come
  * templates whose lengths are the sums of their fields', as they stand on the
  * wire, and a smallest message that holds each of them; the same list twice
@@ -11,6 +14,65 @@
 #include "fields.h"
 #include "fuzz.h"
 #include "message.h"
+
+#define NAMES_MAX 127
+#define LIST_MAX 4096
+
+static const char *known[NAMES_MAX];
+static size_t nknown;
+
+static bool
+is_known(const char *name)
+{
+	for (size_t i = 0; i < nknown; i++)
+		if (strcmp(known[i], name) == 0)
+			return true;
+	return false;
+}
+
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	const char *name;
+
+	(void)argc;
+	(void)argv;
+	for (size_t row = 0; (name = field_name(&row)) != NULL;)
+		if (nknown < NAMES_MAX && !is_known(name))
+			known[nknown++] = name;
+	return 0;
+}
+
+/* Add a name that is known, as a word of its own; returns how long it is. */
+static size_t
+add_known(char list[LIST_MAX], size_t len, size_t which)
+{
+	const char *name = known[which % nknown];
+	bool apart = len == 0 || strchr("+-,", list[len - 1]) != NULL;
+
+	if (!apart)
+		list[len++] = ',';
+	return len + strlcpy(list + len, name, LIST_MAX - len);
+}
+
+/* The list that a script stands for. */
+static char *
+list_of(struct rbuf *script)
+{
+	static char list[LIST_MAX];
+	size_t len = 0;
+
+	while (rb_left(script) > 0 && len < LIST_MAX / 2) {
+		unsigned octet = rb_u8(script);
+
+		if (octet >= 128 && octet < 255)
+			len = add_known(list, len, octet - 128);
+		else
+			list[len++] =
+			    (char)(octet == 255 ? rb_u8(script) : octet);
+	}
+	return text_of((const uint8_t *)list, len);
+}
 
 /* The Template Record on the wire: its lengths must be those it is used by. */
 static void
@@ -57,15 +119,14 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct field_choice fields = { .mac = false }, again;
-	char reason[REASON_LEN] = "", *list;
+	struct rbuf script = rb_init(data, size);
+	unsigned first = rb_u8(&script);
+	char reason[REASON_LEN] = "", *list = list_of(&script);
 
-	if (size < 1)
-		return 0;
-	fields.mac = data[0] & 1;
-	fields.biflow = data[0] & 2;
-	fields.unit = (enum time_unit)(data[0] >> 2 & 3);
-	field_choose_labels(&fields, (data[0] >> 4) % (LABELS_MAX + 1));
-	list = text_of(data + 1, size - 1);
+	fields.mac = first & 1;
+	fields.biflow = first & 2;
+	fields.unit = (enum time_unit)(first >> 2 & 3);
+	field_choose_labels(&fields, (first >> 4) % (LABELS_MAX + 1));
 	if (fields_parse(&fields, list, reason) != 0) {
 		require(*reason != '\0');
 	} else {

@@ -192,16 +192,12 @@ list_active(const struct world *w, struct cell *cells, size_t at_once)
 }
 
 static void
-check_stats(const struct world *w, struct cell active)
+check_stats(const struct world *w, struct cell added, struct cell ended,
+    struct cell active)
 {
 	const struct flowtrack_stats *s = flowtrack_stats(w->ft);
-	struct cell added = { 0, 0 }, ended = { 0, 0 };
 	uint64_t records = 0;
 
-	for (size_t i = 0; i < KEYS; i++) {
-		account(&added, w->added[i].packets, w->added[i].octets);
-		account(&ended, w->ended[i].packets, w->ended[i].octets);
-	}
 	for (size_t i = 0; i < FLOW_ENDS; i++)
 		records += s->ended[i];
 	require(records == w->records);
@@ -216,28 +212,46 @@ check_stats(const struct world *w, struct cell active)
 	require(s->active_max <= w->config.max_flows);
 }
 
+static bool
+is_empty(const struct cell *c)
+{
+	return c->packets == 0; /* and then no octets: check_half() */
+}
+
+/* One key: what is active or ended was added, and all of it is either. */
+static void
+check_key(const struct cell *added, const struct cell *ended,
+    const struct cell *active, bool deleted)
+{
+	uint64_t packets = active->packets + ended->packets;
+	uint64_t octets = active->octets + ended->octets;
+
+	require(packets <= added->packets && octets <= added->octets);
+	require(
+	    deleted || (packets == added->packets && octets == added->octets));
+}
+
 /* Everything added is active, ended or deleted; without deletion, by key. */
 static void
 check_world(const struct world *w, size_t at_once)
 {
-	struct cell active[KEYS], sum = { 0, 0 };
+	struct cell active[KEYS], sum[3];
 	const struct flowtrack_stats *s = flowtrack_stats(w->ft);
 
 	memset(active, 0, sizeof(active));
+	memset(sum, 0, sizeof(sum));
 	require(list_active(w, active, at_once) <= s->active);
 	for (size_t i = 0; i < KEYS; i++) {
-		uint64_t packets = active[i].packets + w->ended[i].packets;
-		uint64_t octets = active[i].octets + w->ended[i].octets;
+		const struct cell *a = &w->added[i], *e = &w->ended[i];
 
-		account(&sum, active[i].packets, active[i].octets);
-		require(packets <= w->added[i].packets);
-		require(octets <= w->added[i].octets);
-		if (s->deleted_flows == 0) {
-			require(packets == w->added[i].packets);
-			require(octets == w->added[i].octets);
-		}
+		if (is_empty(a) && is_empty(e) && is_empty(&active[i]))
+			continue;
+		check_key(a, e, &active[i], s->deleted_flows != 0);
+		account(&sum[0], a->packets, a->octets);
+		account(&sum[1], e->packets, e->octets);
+		account(&sum[2], active[i].packets, active[i].octets);
 	}
-	check_stats(w, sum);
+	check_stats(w, sum[0], sum[1], sum[2]);
 }
 
 /* Steps ------------------------------------------------------------------- */
