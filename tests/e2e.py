@@ -31,17 +31,18 @@ PCAP = os.path.join(TREE, "tests", "pcap")
 SECONDS = 60  # any one run; far more than it takes
 
 
-def _sanitized():
+def _program_has(*symbols):
     try:
         with open(SOFTPROBE, "rb") as program:
             text = program.read()
-        return b"__asan_init" in text or b"__tsan_init" in text
     except OSError:
         return False
+    return any(symbol in text for symbol in symbols)
 
 
 # A sanitized program starts slowly: tests with many runs take fewer.
-SANITIZED = _sanitized()
+SANITIZED = _program_has(b"__asan_init", b"__tsan_init")
+FOREIGN_THREADS = 1 if _program_has(b"__tsan_init") else 0  # of a sanitizer
 
 # ---- checks -------------------------------------------------------------
 
@@ -324,6 +325,13 @@ class Probe:
         return "softprobe %s: exit %s, stdout %r, stderr %s" % (
             " ".join(self.args), self.process.poll(), self.out[:300],
             self.err[-900:])
+
+
+def threads(pid):
+    """The ids of a running softprobe's threads, the exporting one first."""
+    ids = sorted(int(t) for t in os.listdir("/proc/%d/task" % pid))
+    ids.remove(pid)
+    return [pid] + ids[FOREIGN_THREADS:]
 
 
 def ctl(socket_path, *words, seconds=20):

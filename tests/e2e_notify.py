@@ -75,11 +75,6 @@ def ready_and_stopping_are_told():
             wait_for(lambda: manager.told() == ["READY=1"]), run)
 
 
-def thread_of_metering(pid):
-    return [int(t) for t in os.listdir("/proc/%d/task" % pid)
-        if int(t) != pid][0]
-
-
 def trace(request, thread):
     if LIBC.ptrace(request, thread, None, None) == -1:
         raise OSError(ctypes.get_errno(), "ptrace")
@@ -92,7 +87,7 @@ def it_lives_only_while_packets_are_looked_after():
                 *args) as run:
             check(name + " is told, again and again", wait_for(lambda:
                 manager.alive() >= 3), manager.states)
-            thread = thread_of_metering(run.pid)
+            thread = e2e.threads(run.pid)[1]
             try:
                 trace(SEIZE, thread)
             except OSError as error:

@@ -56,8 +56,8 @@ class Status(dict):
 
 def threads(pid):
     """The exporting thread's status, and those of the metering threads."""
-    tids = sorted(int(t) for t in os.listdir("/proc/%d/task" % pid))
-    return Status(pid, pid), [Status(pid, t) for t in tids if t != pid]
+    exporting, *metering = [Status(pid, tid) for tid in e2e.threads(pid)]
+    return exporting, metering
 
 
 def check_threads(name, pid, keep, uid=UID, bounding=0):
