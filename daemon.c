@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libutil.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,13 @@ wait_for(pid_t child, int fd)
 	while (n == -1 && errno == EINTR);
 	if (n == 1)
 		_exit(EXIT_SUCCESS);
+	/* Whoever started it is told that it does not run: see to that. */
+	if (n == -1) {
+		log_error("cannot learn whether the background process runs: "
+			  "%s; ending it",
+		    strerror(errno));
+		(void)kill(child, SIGTERM);
+	}
 	while (waitpid(child, &status, 0) == -1 && errno == EINTR)
 		continue;
 	_exit(WIFEXITED(status) && WEXITSTATUS(status) != 0

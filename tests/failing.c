@@ -10,16 +10,24 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <ifaddrs.h>
 #include <link.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <pcap/pcap.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -35,6 +43,7 @@ extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);
 static atomic_long calls;
 static long fail_at = -1; /* -1: not read yet */
 static int log_fd = -1;   /* opened first: later nothing may be */
+static _Thread_local bool in_compiler;
 
 static void
 note(const char *name, long n)
@@ -102,7 +111,7 @@ fails(const char *name, int error, const void *caller)
 {
 	long n;
 
-	if (fail_at == -1 || is_library(caller))
+	if (fail_at == -1 || in_compiler || is_library(caller))
 		return false;
 	n = atomic_fetch_add(&calls, 1) + 1;
 	if (n != fail_at)
@@ -144,12 +153,26 @@ end(void)
 		return fails(#name, error, CALLER) ? (failed) : real args;     \
 	}
 
+/* Without memory libpcap's scanner of filters ends the program, or worse. */
+int
+pcap_compile(pcap_t *p, struct bpf_program *program, const char *filter,
+    int optimize, bpf_u_int32 mask)
+{
+	int result;
+
+	in_compiler = true;
+	result = REAL(pcap_compile)(p, program, filter, optimize, mask);
+	in_compiler = false;
+	return result;
+}
+
 #ifndef NO_ALLOCATIONS
 /* dlsym() itself may allocate: glibc's own names do not have to be found. */
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
+extern void *__libc_memalign(size_t, size_t);
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 void *
@@ -169,6 +192,14 @@ realloc(void *p, size_t size)
 {
 	return fails("realloc", ENOMEM, CALLER) ? NULL
 						: __libc_realloc(p, size);
+}
+
+void *
+aligned_alloc(size_t alignment, size_t size)
+{
+	return fails("aligned_alloc", ENOMEM, CALLER)
+		   ? NULL
+		   : __libc_memalign(alignment, size);
 }
 #endif
 
@@ -198,7 +229,31 @@ FAIL(ssize_t, sendmsg, ENOBUFS, -1, (int fd, const struct msghdr *m, int f),
     (fd, m, f))
 FAIL(int, getsockname, ENOBUFS, -1,
     (int fd, struct sockaddr *restrict a, socklen_t *restrict n), (fd, a, n))
+FAIL(ssize_t, recvfrom, EIO, -1,
+    (int fd, void *restrict b, size_t n, int f, struct sockaddr *restrict a,
+	socklen_t *restrict len),
+    (fd, b, n, f, a, len))
+FAIL(ssize_t, recvmsg, EIO, -1, (int fd, struct msghdr *m, int f), (fd, m, f))
+FAIL(ssize_t, sendto, ENOBUFS, -1,
+    (int fd, const void *b, size_t n, int f, const struct sockaddr *a,
+	socklen_t len),
+    (fd, b, n, f, a, len))
+FAIL(int, shutdown, ENOTCONN, -1, (int fd, int how), (fd, how))
+FAIL(int, getifaddrs, ENOMEM, -1, (struct ifaddrs * *list), (list))
+FAIL(struct if_nameindex *, if_nameindex, ENOBUFS, NULL, (void), ())
+FAIL(unsigned int, if_nametoindex, ENODEV, 0, (const char *name), (name))
+FAIL(struct passwd *, getpwnam, EIO, NULL, (const char *name), (name))
+FAIL(struct passwd *, getpwuid, EIO, NULL, (uid_t uid), (uid))
+FAIL(struct group *, getgrnam, EIO, NULL, (const char *name), (name))
+FAIL(int, setgroups, EPERM, -1, (size_t n, const gid_t *list), (n, list))
+FAIL(int, setresgid, EPERM, -1, (gid_t r, gid_t e, gid_t s), (r, e, s))
+FAIL(int, setresuid, EAGAIN, -1, (uid_t r, uid_t e, uid_t s), (r, e, s))
+FAIL(int, chown, EPERM, -1, (const char *p, uid_t u, gid_t g), (p, u, g))
+FAIL(int, lchown, EPERM, -1, (const char *p, uid_t u, gid_t g), (p, u, g))
 FAIL(int, dup, EMFILE, -1, (int fd), (fd))
+FAIL(int, dup2, EMFILE, -1, (int fd, int to), (fd, to))
+FAIL(pid_t, waitpid, ECHILD, -1, (pid_t pid, int *status, int f),
+    (pid, status, f))
 FAIL(int, chmod, EPERM, -1, (const char *p, mode_t m), (p, m))
 FAIL(int, access, EACCES, -1, (const char *p, int m), (p, m))
 FAIL(ssize_t, read, EIO, -1, (int fd, void *b, size_t n), (fd, b, n))
@@ -239,10 +294,29 @@ pthread_create(pthread_t *restrict t, const pthread_attr_t *restrict a,
 		   : REAL(pthread_create)(t, a, run, arg);
 }
 
+int
+getaddrinfo(const char *restrict host, const char *restrict service,
+    const struct addrinfo *restrict hints, struct addrinfo **restrict found)
+{
+	return fails("getaddrinfo", 0, CALLER)
+		   ? EAI_MEMORY
+		   : REAL(getaddrinfo)(host, service, hints, found);
+}
+
+/* A pipe that has room, and a reader, takes an octet whatever happens. */
+static bool
+is_pipe(int fd)
+{
+	struct stat st;
+
+	return REAL(fstat)(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 ssize_t
 write(int fd, const void *b, size_t n)
 {
-	return fd > STDERR_FILENO && fails("write", ENOSPC, CALLER)
+	return fd > STDERR_FILENO && !is_pipe(fd) &&
+		       fails("write", ENOSPC, CALLER)
 		   ? -1
 		   : REAL(write)(fd, b, n);
 }
@@ -281,6 +355,38 @@ ioctl(int fd, unsigned long request, ...)
 					      : REAL(ioctl)(fd, request, value);
 }
 
+int
+prctl(int option, ...)
+{
+	va_list ap;
+	unsigned long arg[4];
+
+	va_start(ap, option);
+	for (size_t i = 0; i < 4; i++)
+		arg[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	return fails("prctl", EPERM, CALLER)
+		   ? -1
+		   : REAL(prctl)(option, arg[0], arg[1], arg[2], arg[3]);
+}
+
+/* Of capabilities, Landlock and seccomp. */
+long
+syscall(long number, ...)
+{
+	va_list ap;
+	long arg[6];
+
+	va_start(ap, number);
+	for (size_t i = 0; i < 6; i++)
+		arg[i] = va_arg(ap, long);
+	va_end(ap);
+	return fails("syscall", EPERM, CALLER)
+		   ? -1
+		   : REAL(syscall)(number, arg[0], arg[1], arg[2], arg[3],
+			 arg[4], arg[5]);
+}
+
 /* As programs with 64-bit file offsets, or _FORTIFY_SOURCE, call them. */
 #define ALSO(type, name, params, same)                                         \
 	type name params __attribute__((alias(#same)));
@@ -294,5 +400,9 @@ FAIL(int, lstat64, EACCES, -1,
     (const char *restrict p, struct stat64 *restrict s), (p, s))
 FAIL(int, fstat64, EACCES, -1, (int fd, struct stat64 *s), (fd, s))
 ALSO(FILE *, fopen64, (const char *restrict p, const char *restrict m), fopen)
+FAIL(int, setrlimit64, EPERM, -1,
+    (__rlimit_resource_t what, const struct rlimit64 *r), (what, r))
+FAIL(int, getrlimit64, EPERM, -1,
+    (__rlimit_resource_t what, struct rlimit64 *r), (what, r))
 FAIL(int, __poll_chk, ENOMEM, -1,
     (struct pollfd * p, nfds_t n, int ms, size_t len), (p, n, ms, len))
