@@ -246,7 +246,7 @@ def recipe_says_what_openwrt_asks():
         text = recipe("show-" + name, "BUILD_VARIANT=" + variant)
         check(name + ": its lines", all(re.search(line, text, re.M) for line in
             (r"^ *SECTION:=net$", r"^ *CATEGORY:=Network$", r"^ *TITLE:=\w",
-            r"^ *DEPENDS:=\+libpcap \+libbsd$", r"^ *VARIANT:=%s$" % variant,
+            r"^ *DEPENDS:=\+libpcap \+libbsd \+libmnl$", r"^ *VARIANT:=%s$" % variant,
             r"^ *USERID:=softprobe:softprobe$",
             r"^conffiles:=/etc/config/softprobe$")), text)
         equal(name + ": TLS", re.search(r"OPENSSL=(\w*)$", text, re.M).group(1),
