@@ -95,7 +95,7 @@ run_statistics(struct control_request *rq, void *arg)
 	if (!answered(p, rq, (struct meter_call){ .op = METER_STATS }))
 		return CONTROL_WAIT;
 	report_statistics(
-	    rq->out, rq->json, &p->call, p->exporter, elapsed_ns(p));
+	    rq->out, rq->json, &p->call, p->router, p->exporter, elapsed_ns(p));
 	return CONTROL_DONE;
 }
 

@@ -151,7 +151,8 @@ static set_fn set_buffer, set_collector, set_config, set_control, set_elements,
     set_endpoint, set_fields, set_filter, set_flag, set_flow_key, set_help,
     set_interface, set_labels, set_later, set_no_promiscuous, set_mode,
     set_nothing, set_number, set_sampling, set_pidfile, set_rate, set_read,
-    set_time_unit, set_timeout, set_transport, set_user, set_version;
+    set_switch, set_time_unit, set_timeout, set_transport, set_user,
+    set_version;
 
 #define AT(field)                                                              \
 	.at = offsetof(struct config, field),                                  \
@@ -177,6 +178,12 @@ static const struct option_row rows[] = {
 	    AT(capture.snaplen), .min = SNAPLEN_MIN, .max = SNAPLEN_MAX },
 	{ GROUP_SOURCES, 0, "wait", NULL,
 	    "wait for interfaces that are missing", .set = set_flag, AT(wait) },
+	{ GROUP_SOURCES, 0, "exclude-self", NULL,
+	    "no flows of own sessions to collectors (default)",
+	    .set = set_switch, AT(keep_own), .max = false },
+	{ GROUP_SOURCES, 0, "no-exclude-self", NULL,
+	    "meter own sessions to collectors, too",
+	    .set = set_switch, AT(keep_own), .max = true },
 
 	{ GROUP_FLOWS, 'T', "flow-key", "LEVEL",
 	    "ip, proto, full, tos, vlan or ether (full)", .set = set_flow_key },
@@ -491,6 +498,15 @@ set_flag(struct parse *p, const char *value)
 {
 	(void)value;
 	*(bool *)(void *)((char *)p->cfg + p->at.row->at) = true;
+	return CONFIG_RUN;
+}
+
+/* One of two options that undo each other: max is the value. */
+static enum config_result
+set_switch(struct parse *p, const char *value)
+{
+	(void)value;
+	*(bool *)(void *)((char *)p->cfg + p->at.row->at) = p->at.row->max != 0;
 	return CONFIG_RUN;
 }
 

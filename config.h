@@ -33,6 +33,7 @@ struct config {
 	bool replay;      /* the sources are files */
 	uint32_t workers; /* metering threads; 1 to METERS_MAX */
 	bool wait;        /* for interfaces that are missing */
+	bool keep_own;    /* meter own sessions to collectors, too */
 	struct capture_config capture;
 	struct flowtrack_config track;
 	struct exporter_config exporter;

@@ -17,6 +17,7 @@
 #include "probe.h"
 #include "report.h"
 #include "ring.h"
+#include "router.h"
 #include "text.h"
 
 #define PREFIX "softprobe_"
@@ -126,6 +127,16 @@ put_account(struct page *p, const struct metric *m)
 {
 	begin(p, m);
 	end(p, field(m, &p->account));
+}
+
+/* The field is one of struct router_stats. */
+static void
+put_judged(struct page *p, const struct metric *m)
+{
+	const struct router_stats stats = router_stats(p->probe->router);
+
+	begin(p, m);
+	end(p, field(m, &stats));
 }
 
 static void
@@ -513,6 +524,15 @@ static const struct metric metrics[] = {
 	{ "deleted_octets", COUNTER, "octets",
 	    "IP octets in those flows.",
 	    put_stat, AT(meter_stats, track.deleted_octets) },
+	{ "own_packets", COUNTER, "packets",
+	    "Packets in records that were left out as of own sessions.",
+	    put_account, AT(account, own) },
+	{ "own_octets", COUNTER, "octets",
+	    "IP octets in those records.",
+	    put_judged, AT(router_stats, verdict[ROUTER_OWN].octets) },
+	{ "own_records", COUNTER, "records",
+	    "Those records.",
+	    put_judged, AT(router_stats, verdict[ROUTER_OWN].records) },
 	{ "unaccounted_packets", GAUGE, "packets",
 	    "Packets received that are in none of the above; always 0.",
 	    put_unaccounted, NOTHING },
@@ -726,7 +746,7 @@ metrics_write(FILE *out, enum metrics_format format, const struct probe *probe,
 		.format = format,
 		.probe = probe,
 		.call = call,
-		.account = report_account(&call->stats) };
+		.account = report_account(&call->stats, probe->router) };
 
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
 		put_about(&p, &metrics[i]);

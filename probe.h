@@ -18,6 +18,7 @@
 
 struct exporter; /* exporter.h */
 struct printer;  /* printer.h */
+struct router;   /* router.h */
 
 struct probe {
 	struct config config;
@@ -26,6 +27,7 @@ struct probe {
 	struct meters *meters;
 	struct exporter *exporter; /* NULL without collectors */
 	struct printer *printer;   /* NULL with collectors */
+	struct router *router;     /* NULL: a replay */
 	struct control *control;   /* NULL without a socket */
 	struct notify notify;      /* to the service manager */
 	uint64_t started_ns;       /* monotonic, */

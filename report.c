@@ -17,6 +17,7 @@
 #include "meter.h"
 #include "printer.h"
 #include "report.h"
+#include "router.h"
 #include "text.h"
 
 #define NAME_LEN 320        /* above a collector's host and port */
@@ -77,6 +78,8 @@ static const struct counter account_rows[] = {
 	    AT(account, ignored), true },
 	{ "packets deleted", "packetsDeleted",
 	    AT(account, deleted), true },
+	{ "packets of own sessions", "packetsOfOwnSessions",
+	    AT(account, own), false },
 };
 
 /* Contained in "packets in records". */
@@ -87,6 +90,14 @@ static const struct counter lost_rows[] = {
 	    AT(meter_stats, ring_lost_octets), false },
 	{ "records lost before export", "notSentFlowTotalCount",
 	    AT(meter_stats, ring_lost_records), false },
+};
+
+/* What became of records before they were exported. */
+static const struct counter router_rows[] = {
+	{ "records of own sessions", "ownRecords",
+	    AT(router_stats, verdict[ROUTER_OWN].records), false },
+	{ "octets of own sessions", "ownOctets",
+	    AT(router_stats, verdict[ROUTER_OWN].octets), false },
 };
 
 static const struct counter note_rows[] = {
@@ -473,13 +484,22 @@ put_list(struct sheet *s, const struct listing *l, size_t n, const void *from)
 		list_text(s, l, n, from);
 }
 
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 struct account
-report_account(const struct meter_stats *m)
+report_account(const struct meter_stats *m, const struct router *router)
 {
 	const struct flowtrack_stats *t = &m->track;
+	const struct router_stats r = router_stats(router);
+	uint64_t own = least(r.verdict[ROUTER_OWN].packets, t->ended_packets);
 	struct account a = {
 		.received = m->capture.frames,
-		.in_records = t->ended_packets,
+		.in_records = t->ended_packets - own,
+		.own = own,
 		.ignored = capture_ignored(&m->capture) + m->sampled_out,
 		.deleted = t->deleted_packets,
 	};
@@ -487,14 +507,15 @@ report_account(const struct meter_stats *m)
 	if (t->active > 0)
 		a.in_flows = t->packets - t->ended_packets - t->deleted_packets;
 	a.off_by = (int64_t)(a.received - a.in_records - a.in_flows -
-			     a.ignored - a.deleted);
+			     a.ignored - a.deleted - a.own);
 	return a;
 }
 
 static void
-put_account(struct sheet *s, const struct meter_stats *m)
+put_account(
+    struct sheet *s, const struct meter_stats *m, const struct router *router)
 {
-	struct account a = report_account(m);
+	struct account a = report_account(m, router);
 
 	open_group(s, "account", '{', "");
 	put_counters(s, ROWS(account_rows), &a);
@@ -738,15 +759,17 @@ get_source(struct item *item, size_t i, const void *from)
 
 void
 report_statistics(FILE *out, bool json, const struct meter_call *call,
-    struct exporter *exporter, uint64_t elapsed_ns)
+    const struct router *router, struct exporter *exporter, uint64_t elapsed_ns)
 {
 	const struct meter_stats *m = &call->stats;
+	const struct router_stats r = router_stats(router);
 	struct sheet s = open_sheet(out, json);
 
-	put_account(&s, m);
+	put_account(&s, m, router);
 	put_gathering(&s, m->gathering);
 	put_discards(&s, m);
 	put_ethertypes(&s, &m->capture);
+	put_group(&s, "router", ROWS(router_rows), &r);
 	put_group(&s, "notes", ROWS(note_rows), m);
 	put_group(&s, "drops", ROWS(drop_rows), m);
 	put_group(&s, "flows", ROWS(flow_rows), m);

@@ -31,6 +31,7 @@
 #include "record.h"
 #include "report.h"
 #include "ring.h"
+#include "router.h"
 #include "sandbox.h"
 
 #define EXIT_USAGE 2
@@ -274,6 +275,39 @@ open_meters(struct probe *p)
 	return -1;
 }
 
+#define OWN_MARGIN_NS (60 * NS_PER_S) /* a record may wait to be fetched */
+
+/* How long after the end of a session its flow may end, at the latest. */
+static uint64_t
+longest_timeout_ns(const struct config *cfg)
+{
+	uint32_t longest_ms = 0;
+
+	for (int i = 0; i < TIMEOUTS; i++)
+		if (cfg->track.timeout_ms[i] > longest_ms)
+			longest_ms = cfg->track.timeout_ms[i];
+	return longest_ms * NS_PER_MS + OWN_MARGIN_NS;
+}
+
+/* What the machine itself knows of live traffic. */
+static int
+open_router(struct probe *p)
+{
+	const struct config *cfg = &p->config;
+	const struct router_config config = {
+		.exclude_own = !cfg->keep_own && cfg->track.key >= KEY_FULL,
+		.sockets = cfg->ncollectors,
+		.own_ns = longest_timeout_ns(cfg),
+	};
+
+	if (cfg->replay)
+		return 0;
+	p->router = router_new(&config);
+	if (p->router == NULL)
+		log_error("%s", strerror(errno));
+	return p->router == NULL ? -1 : 0;
+}
+
 static int
 open_control(struct probe *p)
 {
@@ -321,18 +355,21 @@ may_export(const struct probe *p, bool full, uint64_t mono_ns)
 	return !p->config.replay && !p->config.rate_given && full;
 }
 
-/* Export one record, with its extra unless that is NULL. */
+/* Export one record, with its extra unless that is NULL, if it shall be. */
 static void
 export_record(struct probe *p, const struct flow_record *r,
     const struct flow_extra *extra)
 {
 	struct flow_record whole;
 
-	if (extra != NULL) {
+	if (extra != NULL || p->router != NULL) {
 		whole = *r;
 		whole.extra = extra;
 		r = &whole;
 	}
+	if (p->router != NULL &&
+	    router_judge(p->router, &whole) != ROUTER_EXPORT)
+		return;
 	if (p->exporter != NULL)
 		exporter_add(p->exporter, r);
 	else
@@ -409,15 +446,20 @@ check_output(struct probe *p, int *result)
 }
 
 static void
-tell_counts(struct exporter *e, const struct meter_stats *s)
+tell_counts(struct exporter *e, const struct router *router,
+    const struct meter_stats *s)
 {
+	const struct router_stats judged = router_stats(router);
+	const struct cargo *own = &judged.verdict[ROUTER_OWN];
 	const struct capture_stats *c = &s->capture;
 	const struct time_span *left_out = &s->sampled_out_span;
 	struct metering_counts counts = {
 		.observed_packets = c->packets,
 		.selected_packets = c->packets - s->sampled_out,
-		.ignored_packets = capture_ignored(c) + s->sampled_out,
-		.ignored_octets = c->ignored_octets + s->sampled_out_octets,
+		.ignored_packets =
+		    capture_ignored(c) + s->sampled_out + own->packets,
+		.ignored_octets =
+		    c->ignored_octets + s->sampled_out_octets + own->octets,
 		.ignored_span = c->ignored_span,
 		.dropped_packets = c->kernel_drops + c->interface_drops,
 		.lost = { s->ring_lost_records, s->ring_lost_packets,
@@ -426,6 +468,8 @@ tell_counts(struct exporter *e, const struct meter_stats *s)
 	};
 
 	span_cover(&counts.ignored_span, left_out->first_ns, left_out->last_ns);
+	span_cover(&counts.ignored_span, judged.left_out.first_ns,
+	    judged.left_out.last_ns);
 	exporter_metering(e, &counts);
 }
 
@@ -489,7 +533,7 @@ tell_exporter(struct probe *p)
 
 	note_interfaces(&p->config.exporter.fields, table, n);
 	if (p->exporter != NULL) {
-		tell_counts(p->exporter, &p->count.stats);
+		tell_counts(p->exporter, p->router, &p->count.stats);
 		if (exporter_interfaces(p->exporter, table, n) == -1)
 			log_warn("interface table: %s", strerror(errno));
 	}
@@ -643,6 +687,16 @@ hurry(struct probe *p, uint64_t mono_ns, uint64_t *stopping_ns)
 		p->hurried = true;
 }
 
+/* Let collectors have their turn; what sockets they have then is told. */
+static void
+tick_exporter(struct probe *p, uint64_t mono_ns)
+{
+	exporter_tick(p->exporter, mono_ns);
+	for (size_t i = 0; i < exporter_collectors(p->exporter); i++)
+		router_session(p->router, i,
+		    transport_session(exporter_transport(p->exporter, i)));
+}
+
 /* Run until the meters have ended and all its records are out. */
 static int
 run(struct probe *p)
@@ -660,6 +714,7 @@ run(struct probe *p)
 		mono_ns = clock_ns(CLOCK_MONOTONIC);
 		if (p->exporter != NULL && !p->config.replay)
 			exporter_clock(p->exporter, clock_ns(CLOCK_REALTIME));
+		router_tick(p->router, mono_ns);
 		serve_signals(p);
 		count(p, mono_ns);
 		if (p->control != NULL)
@@ -667,7 +722,7 @@ run(struct probe *p)
 		if (fetch(p, mono_ns) > 0 && unseen_ns == 0)
 			unseen_ns = mono_ns;
 		if (p->exporter != NULL)
-			exporter_tick(p->exporter, mono_ns);
+			tick_exporter(p, mono_ns);
 		else if (unseen_ns != 0 && mono_ns - unseen_ns > NS_PER_S) {
 			printer_flush(p->printer);
 			unseen_ns = 0;
@@ -691,12 +746,13 @@ settle(struct probe *p)
 
 	if (p->exporter == NULL)
 		return;
-	exporter_tick(p->exporter, mono_ns); /* look-ups and files begin */
+	router_tick(p->router, mono_ns);
+	tick_exporter(p, mono_ns); /* look-ups and files begin */
 	while (p->config.replay && !exporter_settled(p->exporter) &&
 	       mono_ns < end_ns && stop_signals == 0) {
 		sleep_until(p, pfd, TURN_MS);
 		mono_ns = clock_ns(CLOCK_MONOTONIC);
-		exporter_tick(p->exporter, mono_ns);
+		tick_exporter(p, mono_ns);
 	}
 }
 
@@ -757,8 +813,8 @@ finish(struct probe *p, int result)
 	meters_final_stats(p->meters, &p->call);
 	result |= p->exporter != NULL ? finish_export(p) : finish_print(p);
 	if (p->config.foreground && !p->config.quiet)
-		report_statistics(stderr, false, &p->call, p->exporter,
-		    clock_ns(CLOCK_MONOTONIC) - p->started_ns);
+		report_statistics(stderr, false, &p->call, p->router,
+		    p->exporter, clock_ns(CLOCK_MONOTONIC) - p->started_ns);
 	return result;
 }
 
@@ -770,6 +826,7 @@ close_probe(struct probe *p)
 	printer_free(p->printer);
 	meters_free(p->meters);
 	exporter_free(p->exporter);
+	router_free(p->router);
 	daemon_remove_pidfile();
 	notify_close(&p->notify);
 	wake_close(&p->wake);
@@ -793,8 +850,8 @@ start(struct probe *p)
 	p->started_wall_ns = clock_ns(CLOCK_REALTIME);
 	notify_open(&p->notify);
 	confine_descriptors(&p->config);
-	if (open_meters(p) == -1 || open_pidfile(p) == -1 ||
-	    open_control(p) == -1)
+	if (open_meters(p) == -1 || open_router(p) == -1 ||
+	    open_pidfile(p) == -1 || open_control(p) == -1)
 		return -1;
 	errno = 0;
 	if (open_exporter(p) == -1) {

@@ -232,6 +232,60 @@ prepare_socket(int fd, int family, const struct collector_config *c)
 	return NULL;
 }
 
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+/* Take a socket address apart.  Returns the IP version; 0 = it has none. */
+static uint8_t
+take_address(const union address *from, uint8_t address[16], uint16_t *port)
+{
+	memset(address, 0, 16);
+	*port = 0;
+	if (from->any.sa_family == AF_INET) {
+		memcpy(address, &from->in.sin_addr, 4);
+		*port = ntohs(from->in.sin_port);
+		return 4;
+	}
+	if (from->any.sa_family == AF_INET6) {
+		memcpy(address, &from->in6.sin6_addr, 16);
+		*port = ntohs(from->in6.sin6_port);
+		return 6;
+	}
+	return 0;
+}
+
+/* The IP protocol of a kind's packets. */
+static uint8_t
+protocol_of(const struct carrier *c)
+{
+	if (c->protocol != 0)
+		return (uint8_t)c->protocol;
+	return c->socktype == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
+}
+
+/*
+ * Note what addresses the packets of the socket have.  While a session is
+ * being made some of it is not known yet.
+ */
+static void
+note_session(struct transport *t)
+{
+	union address own = { .any.sa_family = AF_UNSPEC };
+	union address peer = { .any.sa_family = AF_UNSPEC };
+	socklen_t own_len = sizeof(own), peer_len = sizeof(peer);
+	struct own_session *s = &t->session;
+
+	if (getpeername(t->fd, &peer.any, &peer_len) == -1)
+		memcpy(&peer, t->at->ai_addr, t->at->ai_addrlen);
+	(void)getsockname(t->fd, &own.any, &own_len);
+	s->protocol = protocol_of(t->carrier);
+	s->ip_version = take_address(&own, s->local, &s->local_port);
+	(void)take_address(&peer, s->remote, &s->remote_port);
+}
+
 /* Open a socket that connects to one address.  0, or -1 and why is told. */
 static int
 open_socket(struct transport *t, const struct addrinfo *ai)
@@ -255,8 +309,10 @@ open_socket(struct transport *t, const struct addrinfo *ai)
 		return -1;
 	}
 	if (connect(t->fd, ai->ai_addr, ai->ai_addrlen) == 0 ||
-	    errno == EINPROGRESS)
+	    errno == EINPROGRESS) {
+		note_session(t);
 		return 0;
+	}
 	transport_why(t, "%s", strerror(errno));
 	return -1;
 }
@@ -331,6 +387,8 @@ come_up(struct transport *t)
 		    t->why[0] == '\0' ? "" : ", ", t->why);
 	if (t->was_up && t->carrier->session)
 		t->stats.reconnects++;
+	if (!t->carrier->local)
+		note_session(t);
 	t->complained = false;
 	t->settled = t->was_up = true;
 	t->retry_after_ns = 0;
@@ -686,11 +744,7 @@ transport_poll_fd(const struct transport *t, short *events)
 void
 transport_source(const struct transport *t, uint8_t v4[4], uint8_t v6[16])
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} own = { .any.sa_family = AF_UNSPEC };
+	union address own = { .any.sa_family = AF_UNSPEC };
 	socklen_t len = sizeof(own);
 
 	memset(v4, 0, 4);
@@ -701,6 +755,12 @@ transport_source(const struct transport *t, uint8_t v4[4], uint8_t v6[16])
 		memcpy(v4, &own.in.sin_addr, 4);
 	else if (own.any.sa_family == AF_INET6)
 		memcpy(v6, &own.in6.sin6_addr, 16);
+}
+
+const struct own_session *
+transport_session(const struct transport *t)
+{
+	return &t->session;
 }
 
 bool

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "endpoint.h"
+#include "own.h"
 #include "queue.h" /* struct cargo */
 
 struct wake; /* wake.h */
@@ -122,6 +123,12 @@ int transport_poll_fd(const struct transport *, short *events);
  * one of them, and the other with zeroes; both with zeroes if it is not known.
  */
 void transport_source(const struct transport *, uint8_t v4[4], uint8_t v6[16]);
+
+/*
+ * The addresses of the socket that is open, or was open last: as its packets
+ * have them, before any translation.  Its protocol is 0 if there was none.
+ */
+const struct own_session *transport_session(const struct transport *);
 
 /* Whether messages wait that can still be sent. */
 bool transport_pending(const struct transport *);

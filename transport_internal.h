@@ -77,12 +77,13 @@ struct transport {
 	/* The attempt to connect, and the session. */
 	enum phase phase;
 	int fd;
-	void *connection; /* the carrier's, per connection */
-	void *context;    /* the carrier's, for all connections */
-	short events;     /* what a carrier that connects waits for */
-	bool settled;     /* the first attempt has an outcome */
-	bool complained;  /* about not being reachable */
-	bool was_up;      /* a session has been */
+	struct own_session session; /* of the socket opened last */
+	void *connection;           /* the carrier's, per connection */
+	void *context;              /* the carrier's, for all connections */
+	short events;               /* what a carrier that connects waits for */
+	bool settled;               /* the first attempt has an outcome */
+	bool complained;            /* about not being reachable */
+	bool was_up;                /* a session has been */
 	enum transport_event event;
 	uint64_t now_ns;     /* of the last tick */
 	uint64_t attempt_ns; /* the last one began */

@@ -23,7 +23,7 @@ HOSTILE = ("$(touch %s)", "`touch %s`", "'; touch %s; '", '"; touch %s; "',
     "x\ntouch %s\n", "$IFS&touch %s&", "\\", "*", "-d", "a  b\tc", "|| touch %s")
 # Options of softprobe that are the script's own, or have no sense there.
 OTHERS = ["capture-time", "check", "config", "control", "elements",
-    "foreground", "help", "interface", "ipv6", "json", "pidfile", "quiet", "read", "threads", "user",
+    "exclude-self", "foreground", "help", "interface", "ipv6", "json", "pidfile", "quiet", "read", "threads", "user",
     "version", "wait"]
 BEGIN = ["/usr/sbin/softprobe", "--foreground", "--quiet", "--wait"]
 

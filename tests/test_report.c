@@ -16,6 +16,7 @@
 #include "exporter.h"
 #include "meter.h"
 #include "report.h"
+#include "router.h"
 #include "unit.h"
 
 static struct meter_call call;
@@ -162,12 +163,16 @@ finish(struct memory *m, enum form form)
 	return m->text;
 }
 
+/* Where records were judged; NULL = nowhere. */
+static struct router *router;
+
 static char *
 statistics(enum form form, struct exporter *exporter, uint64_t elapsed_ns)
 {
 	struct memory m;
 
-	report_statistics(begin(&m), form == JSON, &call, exporter, elapsed_ns);
+	report_statistics(
+	    begin(&m), form == JSON, &call, router, exporter, elapsed_ns);
 	return finish(&m, form);
 }
 
@@ -237,9 +242,45 @@ UNIT(statistics_show_both_sides_of_the_account)
 	check_has(JSON, statistics(JSON, NULL, 0),
 	    "\"account\":{\"packetsReceived\":1000,\"packetsInRecords\":700,"
 	    "\"packetsInActiveFlows\":100,\"ignoredPacketTotalCount\":150,"
-	    "\"packetsDeleted\":50,\"balanced\":true,\"offBy\":0,"
+	    "\"packetsDeleted\":50,\"packetsOfOwnSessions\":0,"
+	    "\"balanced\":true,\"offBy\":0,"
 	    "\"notSentPacketTotalCount\":17,",
 	    NULL);
+}
+END_TEST
+
+UNIT(own_sessions_are_left_out_of_records_and_stand_in_the_account)
+{
+	const struct router_config config = { .exclude_own = true,
+		.sockets = 1 };
+	const struct own_session session = { .local_port = 1,
+		.remote_port = 2,
+		.protocol = 17,
+		.ip_version = 4 };
+	struct flow_record r = { .src_port = 2,
+		.dst_port = 1,
+		.protocol = 17,
+		.ip_version = 4,
+		.fwd = { .packets = 20, .octets = 1000 },
+		.rev = { .packets = 10, .octets = 500 } };
+
+	fill_call();
+	router = router_new(&config);
+	ck_assert_ptr_nonnull(router);
+	router_session(router, 0, &session);
+	ck_assert_int_eq(router_judge(router, &r), ROUTER_OWN);
+	check_has(TEXT, statistics(TEXT, NULL, 0), "packets in records: 670",
+	    "packets of own sessions: 30", "account: balanced",
+	    "records of own sessions: 1", "octets of own sessions: 1500", NULL);
+	/* Judged since the meters were asked. */
+	r.fwd.packets = 1000;
+	ck_assert_int_eq(router_judge(router, &r), ROUTER_OWN);
+	check_has(TEXT, statistics(TEXT, NULL, 0), "packets in records: 0",
+	    "packets of own sessions: 700", "account: balanced", NULL);
+	r.src_port = 3;
+	ck_assert_int_eq(router_judge(router, &r), ROUTER_EXPORT);
+	router_free(router);
+	router = NULL;
 }
 END_TEST
 
@@ -617,6 +658,7 @@ UNIT(columns_of_losses_appear_only_with_a_loss)
 END_TEST
 
 UNIT_MAIN("report", statistics_show_both_sides_of_the_account,
+    own_sessions_are_left_out_of_records_and_stand_in_the_account,
     an_account_that_does_not_add_up_says_by_how_much,
     packets_missing_from_an_empty_cache_are_off,
     statistics_of_nothing_are_balanced,
