@@ -38,6 +38,11 @@ SECCOMP != $(PKG_CONFIG) --exists libseccomp && echo libseccomp || true
 SECCOMP_CFLAGS != test -z "$(SECCOMP)" || echo "-DHAVE_SECCOMP `$(PKG_CONFIG) --cflags libseccomp`"
 SECCOMP_LIBS != test -z "$(SECCOMP)" || $(PKG_CONFIG) --libs libseccomp
 
+# Optional: libmicrohttpd, for --metrics.  make MICROHTTPD= builds without it.
+MICROHTTPD != $(PKG_CONFIG) --exists 'libmicrohttpd >= 0.9.71' && echo libmicrohttpd || true
+MICROHTTPD_CFLAGS != test -z "$(MICROHTTPD)" || echo "-DHAVE_MICROHTTPD `$(PKG_CONFIG) --cflags libmicrohttpd`"
+MICROHTTPD_LIBS != test -z "$(MICROHTTPD)" || $(PKG_CONFIG) --libs libmicrohttpd
+
 # Optional: libmnl, to ask the kernel for interfaces and routes.  make MNL=
 MNL != $(PKG_CONFIG) --exists libmnl && echo libmnl || true
 MNL_CFLAGS != test -z "$(MNL)" || echo "-DHAVE_MNL `$(PKG_CONFIG) --cflags libmnl`"
@@ -48,21 +53,21 @@ WARN = -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wmissing-prototypes \
 OWN_CPPFLAGS = -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -D_FILE_OFFSET_BITS=64 \
 	-DVERSION='"$(VERSION)"' -DRUNSTATEDIR='"$(RUNSTATEDIR)"' \
 	$(DEPS_CFLAGS) $(ZLIB_CFLAGS) $(OPENSSL_CFLAGS) $(SECCOMP_CFLAGS) \
-	$(MNL_CFLAGS)
+	$(MNL_CFLAGS) $(MICROHTTPD_CFLAGS)
 OWN_CFLAGS = -std=c11 -pthread -fstack-protector-strong -fPIE $(WARN)
 COMPILE = $(CC) $(OWN_CFLAGS) $(CFLAGS) $(OWN_CPPFLAGS) $(CPPFLAGS)
 LINK = $(CC) $(OWN_CFLAGS) $(CFLAGS) -pie $(LDFLAGS)
-ALL_LIBS = $(DEPS_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(MNL_LIBS) $(LIBS)
+ALL_LIBS = $(DEPS_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(MNL_LIBS) $(MICROHTTPD_LIBS) $(LIBS)
 
 # Every room but the two programs' own; see ARCHITECTURE.md.
 OBJS = capture.o capture_file.o capture_live.o commands.o conffile.o config.o confine.o conntrack.o control.o daemon.o decode.o endpoint.o exporter.o \
-	extra.o fields.o flowkey.o flowtrack.o fragment.o ie.o input.o ipfix.o lines.o links.o log.o message.o \
+	extra.o fields.o flowkey.o flowtrack.o fragment.o httpd.o ie.o input.o ipfix.o lines.o links.o log.o message.o \
 	meter.o meters.o metrics.o nat.o netflow1.o netflow5.o netflow9.o netlink.o notify.o own.o pcapfile.o printer.o privdrop.o queue.o report.o resolver.o route.o \
 	ring.o router.o sampler.o sandbox.o sandbox_landlock.o sandbox_seccomp.o share.o text.o tls.o transport.o transport_file.o transport_stream.o transport_udp.o values.o wake.o
 PROGRAMS = softprobe softprobectl
 UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_conffile tests/test_config tests/test_conntrack \
 	tests/test_control tests/test_decode tests/test_endpoint tests/test_exporter \
-	tests/test_fields tests/test_flowtrack tests/test_fragment tests/test_golden \
+	tests/test_fields tests/test_flowtrack tests/test_fragment tests/test_golden tests/test_httpd \
 	tests/test_ie tests/test_input tests/test_links tests/test_message tests/test_metrics tests/test_nat tests/test_notify tests/test_own tests/test_pcapfile tests/test_printer \
 	tests/test_privdrop tests/test_queue tests/test_report tests/test_ring tests/test_route tests/test_sampler tests/test_sandbox tests/test_share tests/test_transport tests/test_transport_file tests/test_transport_stream tests/test_tree tests/test_values
 FUZZERS = tests/fuzz_decode tests/fuzz_capture tests/fuzz_flowtrack \
@@ -89,7 +94,7 @@ libsoftprobe.a: $(OBJS)
 
 # One line of headers for all: a build takes seconds.
 HEADERS = bytes.h capture.h capture_internal.h conffile.h config.h confine.h conntrack.h control.h daemon.h decode.h endpoint.h exporter.h \
-	extra.h fields.h flowkey.h flowtrack.h fragment.h ie.h input.h lines.h links.h log.h message.h meter.h \
+	extra.h fields.h flowkey.h flowtrack.h fragment.h httpd.h ie.h input.h lines.h links.h log.h message.h meter.h \
 	meters.h metrics.h nat.h netlink.h notify.h own.h pcapfile.h printer.h privdrop.h probe.h queue.h record.h report.h resolver.h route.h ring.h router.h sampler.h sandbox.h sandbox_internal.h share.h text.h \
 	transport.h transport_internal.h treetype.h values.h wake.h
 $(OBJS) softprobe.o softprobectl.o: $(HEADERS) Makefile VERSION

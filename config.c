@@ -21,6 +21,7 @@
 #include "config.h"
 #include "endpoint.h"
 #include "fields.h"
+#include "httpd.h"
 #include "ie.h"
 #include "message.h"
 #include "privdrop.h"
@@ -148,10 +149,10 @@ struct option_row {
 };
 
 static set_fn set_buffer, set_collector, set_config, set_control, set_elements,
-    set_endpoint, set_fields, set_filter, set_flag, set_flow_key, set_help,
-    set_interface, set_labels, set_later, set_no_promiscuous, set_mode,
-    set_nothing, set_number, set_sampling, set_pidfile, set_rate, set_read,
-    set_switch, set_time_unit, set_timeout, set_transport, set_user,
+    set_endpoint, set_fields, set_metrics, set_filter, set_flag, set_flow_key,
+    set_help, set_interface, set_labels, set_later, set_no_promiscuous,
+    set_mode, set_nothing, set_number, set_sampling, set_pidfile, set_rate,
+    set_read, set_switch, set_time_unit, set_timeout, set_transport, set_user,
     set_version;
 
 #define AT(field)                                                              \
@@ -285,6 +286,8 @@ static const struct option_row rows[] = {
 	    .set = set_pidfile },
 	{ GROUP_RUNNING, 'c', "control", "SOCKET",
 	    "where softprobectl connects, or none", .set = set_control },
+	{ GROUP_RUNNING, 0, "metrics", "ADDRESS:PORT",
+	    "serve metrics by HTTP; needs libmicrohttpd", .set = set_metrics },
 
 	{ GROUP_RUNNING, 0, "config", "FILE",
 	    "options, one a line; see softprobe.conf(5)",
@@ -874,6 +877,19 @@ set_control(struct parse *p, const char *value)
 		    sizeof(sun.sun_path) - 1);
 	p->control_given = true;
 	return path_or_none(p, value, &p->cfg->control_path);
+}
+
+static enum config_result
+set_metrics(struct parse *p, const char *value)
+{
+	const char *why = httpd_unsupported();
+	char reason[REASON_LEN];
+
+	if (why != NULL)
+		return fail(p, "%s", why);
+	if (endpoint_numeric(&p->cfg->metrics, value, reason) != 0)
+		return fail(p, "%s", reason);
+	return CONFIG_RUN;
 }
 
 /* It was read before: see config_file_name(). */

@@ -44,10 +44,11 @@ struct config {
 	bool json;
 	bool foreground;
 	bool debug;
-	bool quiet;               /* no summary */
-	const char *pidfile;      /* NULL = none */
-	const char *control_path; /* NULL = none */
-	bool check;               /* leave before anything is opened */
+	bool quiet;                       /* no summary */
+	const char *pidfile;              /* NULL = none */
+	const char *control_path;         /* NULL = none */
+	struct collector_address metrics; /* its host is "": none */
+	bool check;                       /* leave before anything is opened */
 	bool no_sandbox;
 	const char *user;      /* to become; NULL = the default, or "none" */
 	char *filter_text;     /* owned; what capture.filter points to */

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "confine.h"
 #include "control.h"
+#include "httpd.h"
 #include "log.h"
 #include "privdrop.h"
 #include "sandbox.h"
@@ -28,6 +29,7 @@ confine_descriptors(const struct config *cfg)
 	size_t sources = cfg->nsources * (cfg->workers + 1);
 
 	privdrop_descriptors(DESCRIPTORS_SPARE + CONTROL_CLIENTS_MAX +
+			     HTTPD_CLIENTS_MAX +
 			     (sources + cfg->ncollectors) * DESCRIPTORS_EACH);
 }
 

@@ -559,6 +559,21 @@ count_times(const char *name)
 	return n;
 }
 
+int
+endpoint_numeric(
+    struct collector_address *to, const char *text, char reason[REASON_LEN])
+{
+	char copy[sizeof(to->host) + sizeof(to->port)];
+
+	if (strlcpy(copy, text, sizeof(copy)) < sizeof(copy) &&
+	    read_address(to, copy, NULL) == 0 && !is_name(to->host) &&
+	    !is_name(to->port))
+		return 0;
+	return refuse(reason,
+	    "give a numeric address and a port, such as 127.0.0.1:9191 or "
+	    "[::1]:9191");
+}
+
 bool
 endpoint_is_dated(const struct collector_config *c)
 {

@@ -108,6 +108,13 @@ int endpoint_set_kind(
 int endpoint_parse(struct collector_config *to, const char *item, size_t len,
     const struct collector_config *defaults, char reason[REASON_LEN]);
 
+/*
+ * Read "ADDRESS:PORT" or "[IPV6]:PORT", both numeric.  0, or -1 with a reason
+ * that does not repeat the text.
+ */
+int endpoint_numeric(
+    struct collector_address *to, const char *text, char reason[REASON_LEN]);
+
 /* Free what *to owns. */
 void endpoint_free(struct collector_config *to);
 

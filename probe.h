@@ -17,6 +17,7 @@
 #include "wake.h"
 
 struct exporter; /* exporter.h */
+struct httpd;    /* httpd.h */
 struct printer;  /* printer.h */
 struct router;   /* router.h */
 
@@ -29,6 +30,7 @@ struct probe {
 	struct printer *printer;   /* NULL with collectors */
 	struct router *router;     /* NULL: a replay */
 	struct control *control;   /* NULL without a socket */
+	struct httpd *httpd;       /* NULL without --metrics */
 	struct notify notify;      /* to the service manager */
 	uint64_t started_ns;       /* monotonic, */
 	uint64_t started_wall_ns;  /* and ns since 1970 UTC */

@@ -23,7 +23,9 @@
 #include "daemon.h"
 #include "exporter.h"
 #include "extra.h"
+#include "httpd.h"
 #include "log.h"
+#include "metrics.h"
 #include "notify.h"
 #include "printer.h"
 #include "privdrop.h"
@@ -324,6 +326,19 @@ open_control(struct probe *p)
 }
 
 static int
+open_httpd(struct probe *p)
+{
+	char errbuf[CONFIG_ERROR_LEN];
+
+	if (p->config.metrics.host[0] == '\0')
+		return 0;
+	p->httpd = httpd_new(&p->config.metrics, errbuf, sizeof(errbuf));
+	if (p->httpd == NULL)
+		log_error("%s", errbuf);
+	return p->httpd == NULL ? -1 : 0;
+}
+
+static int
 open_pidfile(const struct probe *p)
 {
 	const struct config *cfg = &p->config;
@@ -576,34 +591,59 @@ count_every(const struct probe *p)
 	return alive_ns != 0 && alive_ns < COUNT_NS ? alive_ns : COUNT_NS;
 }
 
+static void
+write_metrics(FILE *out, enum metrics_format format, void *arg)
+{
+	const struct probe *p = arg;
+
+	metrics_write(out, format, p, &p->count);
+}
+
+/* The meters have answered: pass it on to all who want to know. */
+static void
+tell_count(struct probe *p, uint64_t mono_ns)
+{
+	if (p->notify.watchdog_ns != 0)
+		notify_send(&p->notify, "WATCHDOG=1");
+	warn_drops(p, mono_ns);
+	if (!p->config.replay && tells(p))
+		tell_exporter(p);
+	if (p->httpd != NULL)
+		httpd_answer(p->httpd, write_metrics, p);
+}
+
 /*
- * Ask the meters for their counters now and then: live, and for a watchdog,
- * who learns from an answer that packets are looked after.
+ * Ask the meters for their counters: now and then live, and for a watchdog,
+ * who learns from an answer that packets are looked after; and at once for who
+ * wants metrics.
  */
 static void
 count(struct probe *p, uint64_t mono_ns)
 {
-	if (p->config.replay && p->notify.watchdog_ns == 0)
-		return;
+	bool regular = !p->config.replay || p->notify.watchdog_ns != 0;
+	bool wanted = p->httpd != NULL && httpd_waits(p->httpd);
+
 	if (p->counting && meters_answered(p->meters)) {
 		p->counting = false;
-		if (p->notify.watchdog_ns != 0)
-			notify_send(&p->notify, "WATCHDOG=1");
-		warn_drops(p, mono_ns);
-		if (!p->config.replay && tells(p))
-			tell_exporter(p);
+		tell_count(p, mono_ns);
+		return;
 	}
-	if (p->counting || mono_ns - p->counted_ns < count_every(p) ||
-	    !meters_answered(p->meters))
+	if (!wanted && (!regular || mono_ns - p->counted_ns < count_every(p)))
+		return;
+	if (p->counting || !meters_answered(p->meters))
 		return;
 	p->count.op = METER_STATS;
 	p->counted_ns = mono_ns;
 	p->counting = meters_ask(p->meters, &p->count) == 0;
+	if (!p->counting && wanted) { /* they have ended */
+		meters_final_stats(p->meters, &p->count);
+		tell_count(p, mono_ns);
+	}
 }
 
 /* The loop --------------------------------------------------------------- */
 
-#define POLL_MAX (1 + CONTROL_CLIENTS_MAX + 1 + CONFIG_COLLECTORS_MAX)
+#define POLL_MAX (1 + CONTROL_CLIENTS_MAX + 1 + 1 + CONFIG_COLLECTORS_MAX)
 
 /* Sleep until something happens; returns how many of pfd are the control's. */
 static size_t
@@ -615,6 +655,9 @@ sleep_until(struct probe *p, struct pollfd pfd[POLL_MAX], int timeout_ms)
 	if (p->control != NULL)
 		ncontrol = control_pollfds(p->control, pfd + n);
 	n += ncontrol;
+	if (p->httpd != NULL)
+		pfd[n++] =
+		    (struct pollfd){ httpd_poll_fd(p->httpd), POLLIN, 0 };
 	for (size_t i = 0;
 	     p->exporter != NULL && i < exporter_collectors(p->exporter); i++) {
 		short events;
@@ -716,6 +759,8 @@ run(struct probe *p)
 			exporter_clock(p->exporter, clock_ns(CLOCK_REALTIME));
 		router_tick(p->router, mono_ns);
 		serve_signals(p);
+		if (p->httpd != NULL)
+			httpd_serve(p->httpd, mono_ns);
 		count(p, mono_ns);
 		if (p->control != NULL)
 			control_serve(p->control, pfd + 1, ncontrol, mono_ns);
@@ -822,6 +867,7 @@ static void
 close_probe(struct probe *p)
 {
 	control_free(p->control);
+	httpd_free(p->httpd);
 	printer_free(p->lister);
 	printer_free(p->printer);
 	meters_free(p->meters);
@@ -851,7 +897,8 @@ start(struct probe *p)
 	notify_open(&p->notify);
 	confine_descriptors(&p->config);
 	if (open_meters(p) == -1 || open_router(p) == -1 ||
-	    open_pidfile(p) == -1 || open_control(p) == -1)
+	    open_pidfile(p) == -1 || open_control(p) == -1 ||
+	    open_httpd(p) == -1)
 		return -1;
 	errno = 0;
 	if (open_exporter(p) == -1) {

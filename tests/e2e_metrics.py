@@ -5,13 +5,15 @@ e2e_metrics.py - the counters of a running probe as metrics: of each format
 every rule is kept, every counter of the statistics is there, and with the
 same value.
 """
+import http.client
 import json
 import socket
 import subprocess
+import urllib.parse
 
 import e2e
 from collect import Collector
-from e2e import check, equal, need, wait_for
+from e2e import check, equal, need, probe, skip, wait_for
 from e2e_control import Fed, OnLo, conversations
 from frames import at, eth, ip6, udp
 from openmetrics import Page
@@ -272,6 +274,135 @@ def figures_of_a_lost_collector():
             run.wait(20)
 
 
+# ---- by HTTP -------------------------------------------------------------
+
+def free_address():
+    """An address of TCP that nobody listens at just now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return "127.0.0.1:%d" % s.getsockname()[1]
+
+
+def has_http(name):
+    """Whether this build serves metrics; counts a skipped check if not."""
+    tried = probe("-r", "x", "--metrics", "127.0.0.1:1", "--check")
+    if tried.code != 0:
+        skip(name, tried.err.strip())
+    return tried.code == 0
+
+
+def fetch(address, path="/metrics", accept=None, method="GET", source=None):
+    """Status, headers, body; status 0 if there was no answer."""
+    http_ = http.client.HTTPConnection(address, timeout=20,
+        source_address=source and (source, 0))
+    try:
+        http_.request(method, path,
+            headers={} if accept is None else {"Accept": accept})
+        reply = http_.getresponse()
+        return reply.status, reply.headers, reply.read()
+    except (OSError, http.client.HTTPException):
+        return 0, {}, b""
+    finally:
+        http_.close()
+
+
+def metrics_are_served_by_http():
+    if not has_http("metrics by HTTP"):
+        return
+    address = free_address()
+    with Collector() as collector, Fed("-n", collector.name, "--metrics",
+            address) as run:
+        run.feed(*conversations(20))
+        status, headers, body = fetch(address,
+            accept="application/openmetrics-text;version=1.0.0,*/*;q=0.1")
+        equal("OpenMetrics to who accepts it", (status,
+            headers["Content-Type"]), (200,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8"))
+        page = Page(body)
+        equal("by HTTP no rule of OpenMetrics is broken", page.errors[:5], [])
+        compare("by HTTP", page, statistics_of(run))
+        status, headers, body = fetch(address)
+        page = Page(body, prometheus=True)
+        equal("the text of Prometheus to others", (status,
+            headers["Content-Type"], page.errors[:5]), (200,
+            "text/plain; version=0.0.4; charset=utf-8", []))
+        compare("as text", page, statistics_of(run))
+        status, headers, nothing = fetch(address, method="HEAD")
+        equal("HEAD has the length alone", (status,
+            headers["Content-Length"], nothing), (200, str(len(body)), b""))
+        status, _, body = fetch(address, "/")
+        check("/ leads to the metrics", status == 200 and
+            b'href="/metrics"' in body, body)
+        equal("other pages are not found", fetch(address, "/x")[0], 404)
+        status, headers, _ = fetch(address, method="POST")
+        equal("other methods are not allowed", (status, headers["Allow"]),
+            (405, "GET, HEAD"))
+        run.end()
+        check("the account is balanced in the end", e2e.balanced(run.err), run)
+
+
+def silent(address, n, request=b"GET /metrics HT"):
+    """Clients that say so much and no more."""
+    host, port = address.split(":")
+    crowd = []
+    for _ in range(n):
+        crowd.append(socket.create_connection((host, int(port)), 20))
+        crowd[-1].sendall(request)
+    return crowd
+
+
+def slow_clients_block_nobody():
+    if not has_http("slow clients of HTTP"):
+        return
+    address = free_address()
+    with Fed("--json", "--metrics", address.replace("127.0.0.1",
+            "0.0.0.0")) as run:
+        run.feed(*conversations(5))
+        crowd = silent(address, 8)
+        run.feed(*conversations(5, 1))
+        check("beside silent clients softprobectl is answered",
+            e2e.balanced(run.statistics()), run.statistics())
+        equal("and metrics are there for who comes from elsewhere",
+            fetch(address, source="127.0.0.2")[0], 200)
+        crowd += silent(address, 40, b"")
+        check("a crowd does not end the probe", run.ask("version")[0] == 0 and
+            run.running(), run)
+        for s in crowd:
+            s.close()
+        check("when it has gone others are answered", wait_for(
+            lambda: fetch(address)[0] == 200, 20))
+        readers = silent(address, 4, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        run.feed(*conversations(5, 2))
+        for s in readers:
+            s.close()
+        check("who asks and leaves does not end the probe", wait_for(
+            lambda: fetch(address)[0] == 200, 20))
+        run.end()
+        equal("clients cost no packet", sum(r.packets for r in run.records()),
+            15)
+
+
+def a_wrong_address_is_told():
+    if not has_http("addresses of --metrics"):
+        return
+    for bad in ("", "9191", ":9191", "localhost:9191", "127.0.0.1",
+            "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:http", "::1:9191",
+            "[::1]", "1.2.3:9", "a" * 400):
+        done = probe("-r", "x", "--metrics", bad)
+        check("--metrics '%s' is refused in one line" % bad[:20],
+            done.code == 2 and len(done.err.splitlines()) == 1 and
+            "127.0.0.1:9191" in done.err, done)
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        address = "127.0.0.1:%d" % s.getsockname()[1]
+        done = probe("-r", e2e.capture("zeek__wikipedia.pcap"), "--metrics",
+            address)
+        check("a port in use is one line that names it", done.code == 1 and
+            not done.out and len(done.err.splitlines()) == 1 and address in
+            done.err and "in use" in done.err, done)
+
+
 # ---- live ----------------------------------------------------------------
 
 def interfaces_have_their_metrics():
@@ -295,10 +426,78 @@ def interfaces_have_their_metrics():
         equal("it leaves with 0", run.wait(20), 0)
 
 
+class Prometheus:
+    """The real one, that scrapes an address every second."""
+
+    def __init__(self, target):
+        self.address = free_address()
+        config = e2e.path("prometheus.yml")
+        with open(config, "w", encoding="ascii") as f:
+            f.write("scrape_configs:\n- job_name: softprobe\n"
+                "  scrape_interval: 1s\n  static_configs:\n"
+                "  - targets: ['%s']\n" % target)
+        with open(e2e.path("prometheus.log"), "wb") as log:
+            self.process = subprocess.Popen(["prometheus",
+                "--config.file=" + config, "--web.listen-address=" +
+                self.address, "--storage.tsdb.path=" + e2e.path("tsdb")],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, expression):
+        """The values of an expression; None while it does not answer."""
+        try:
+            _, _, body = fetch(self.address, "/api/v1/query?query=" +
+                urllib.parse.quote(expression))
+            return [float(row["value"][1]) for row in
+                json.loads(body)["data"]["result"]]
+        except (ValueError, KeyError):
+            return None
+
+    def log(self):
+        with open(e2e.path("prometheus.log"), encoding="utf-8") as f:
+            return f.read()[-1000:]
+
+
+def prometheus_scrapes():
+    """Started as a user would: in the sandbox, with root given up."""
+    if not has_http("a scrape by Prometheus") or not need(
+            "a scrape by Prometheus", "prometheus"):
+        return
+    address = free_address()
+    with Collector() as collector, OnLo("-n", collector.name, "--metrics",
+            address, "udp port 9999") as run, Prometheus(address) as server:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            for i in range(70):
+                s.sendto(b"x", ("127.0.0.1", 9999))
+        seen = [None]
+        def metered():
+            seen[0] = server.ask("softprobe_received_packets_total")
+            return seen[0] == [70.0]
+        check("Prometheus sees what was metered", wait_for(metered, 60),
+            "%s %s" % (seen, server.log()))
+        equal("it finds the probe up", server.ask("up"), [1.0])
+        equal("it has the collector by name", server.ask(
+            'softprobe_collector_up{collector="%s"}' % collector.name), [1.0])
+        equal("it adds reasons up", server.ask(
+            "sum(softprobe_ignored_packets_total)"), [0.0])
+        run.ask("shutdown")
+        equal("the probe leaves with 0", run.wait(20), 0)
+        check("and nothing was refused by the sandbox", "sandbox" not in
+            run.err, run)
+
+
 if __name__ == "__main__":
     tests = [statistics_and_metrics_are_the_same,
         every_column_of_a_table_has_its_metric, mistakes_are_told,
-        promtool_finds_nothing, figures_of_a_lost_collector]
+        promtool_finds_nothing, figures_of_a_lost_collector,
+        metrics_are_served_by_http, slow_clients_block_nobody,
+        a_wrong_address_is_told]
     if e2e.private_network("metrics of a live run"):
-        tests += [interfaces_have_their_metrics]
+        tests += [interfaces_have_their_metrics, prometheus_scrapes]
     e2e.main(tests)

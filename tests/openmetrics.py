@@ -143,10 +143,15 @@ class Page:
         if len({tuple(n for n, _ in key) for key in family.samples}) > 1:
             self.errors.append(name + ": labels differ from sample to sample")
 
+    def named(self, name):
+        """The family softprobe_NAME in either format; None if none."""
+        return next((self.family[key] for key in ("softprobe_" + name + suffix
+            for suffix in SUFFIX.values()) if key in self.family), None)
+
     def value(self, name, **labels):
         """A sample; None if there is not exactly one with these labels."""
-        family = self.family.get("softprobe_" + name)
+        family = self.named(name)
         return None if family is None else family.value(**labels)
 
     def sum(self, name):
-        return self.family["softprobe_" + name].sum()
+        return self.named(name).sum()

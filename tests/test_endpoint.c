@@ -205,8 +205,31 @@ UNIT(an_option_sets_what_its_key_sets)
 }
 END_TEST
 
-UNIT_MAIN("endpoint", an_item_without_keys_is_as_the_defaults,
-    only_a_url_may_leave_the_port_out,
+UNIT(a_numeric_address_is_neither_a_name_nor_half_a_one)
+{
+	static const char *const bad[] = { "", "9191", ":9191",
+		"localhost:9191", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0",
+		"127.0.0.1:65536", "127.0.0.1:http", "127.0.0.1:80x",
+		"::1:9191", "[::1]", "[::1", "[::g]:1", "1.2.3:9",
+		"256.1.1.1:9" };
+	struct collector_address at;
+
+	ck_assert_int_eq(endpoint_numeric(&at, "127.0.0.1:9191", reason), 0);
+	ck_assert_str_eq(at.host, "127.0.0.1");
+	ck_assert_str_eq(at.port, "9191");
+	ck_assert_int_eq(
+	    endpoint_numeric(&at, "[fe80::1%lo]:65535", reason), 0);
+	ck_assert_str_eq(at.host, "fe80::1%lo");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		reason[0] = '\0';
+		ck_assert_int_eq(endpoint_numeric(&at, bad[i], reason), -1);
+		ck_assert_ptr_nonnull(strstr(reason, "127.0.0.1:9191"));
+	}
+}
+END_TEST
+
+UNIT_MAIN("endpoint", a_numeric_address_is_neither_a_name_nor_half_a_one,
+    an_item_without_keys_is_as_the_defaults, only_a_url_may_leave_the_port_out,
     keys_override_the_defaults_of_one_collector,
     a_bad_key_is_named_with_its_item_and_what_would_do,
     a_file_has_a_path_and_what_goes_with_it, a_bad_file_is_told_what_would_do,
