@@ -69,7 +69,7 @@ UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_conffile tests/test_
 	tests/test_control tests/test_decode tests/test_endpoint tests/test_exporter \
 	tests/test_fields tests/test_flowtrack tests/test_fragment tests/test_golden tests/test_httpd \
 	tests/test_ie tests/test_input tests/test_links tests/test_message tests/test_metrics tests/test_nat tests/test_notify tests/test_own tests/test_pcapfile tests/test_printer \
-	tests/test_privdrop tests/test_queue tests/test_report tests/test_ring tests/test_route tests/test_sampler tests/test_sandbox tests/test_share tests/test_transport tests/test_transport_file tests/test_transport_stream tests/test_tree tests/test_values
+	tests/test_privdrop tests/test_queue tests/test_report tests/test_ring tests/test_route tests/test_sampler tests/test_sandbox tests/test_share tests/test_sight tests/test_transport tests/test_transport_file tests/test_transport_stream tests/test_tree tests/test_values
 FUZZERS = tests/fuzz_decode tests/fuzz_capture tests/fuzz_flowtrack \
 	tests/fuzz_pcapfile tests/fuzz_conffile tests/fuzz_config tests/fuzz_control tests/fuzz_endpoint \
 	tests/fuzz_export tests/fuzz_fields tests/fuzz_reply
@@ -95,7 +95,7 @@ libsoftprobe.a: $(OBJS)
 # One line of headers for all: a build takes seconds.
 HEADERS = bytes.h capture.h capture_internal.h conffile.h config.h confine.h conntrack.h control.h daemon.h decode.h endpoint.h exporter.h \
 	extra.h fields.h flowkey.h flowtrack.h fragment.h httpd.h ie.h input.h lines.h links.h log.h message.h meter.h \
-	meters.h metrics.h nat.h netlink.h notify.h own.h pcapfile.h printer.h privdrop.h probe.h queue.h record.h report.h resolver.h route.h ring.h router.h sampler.h sandbox.h sandbox_internal.h share.h text.h \
+	meters.h metrics.h nat.h netlink.h notify.h own.h pcapfile.h printer.h privdrop.h probe.h queue.h record.h report.h resolver.h route.h ring.h router.h sampler.h sandbox.h sandbox_internal.h share.h sight.h text.h \
 	transport.h transport_internal.h treetype.h values.h wake.h
 $(OBJS) softprobe.o softprobectl.o: $(HEADERS) Makefile VERSION
 

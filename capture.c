@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "capture_internal.h"
+#include "links.h"
 #include "log.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -114,6 +115,36 @@ static enum decode_status __attribute__((cold, noinline)) decode_asked(
 	    p, &c->extra[c->nburst]);
 }
 
+/*
+ * Which way a packet passes an interface with this address; not known of what
+ * others send to others, which the port of a bridge sees both ways.
+ */
+static enum packet_direction
+direction_by_mac(const uint8_t mac[6], const struct packet *p)
+{
+	if (memcmp(p->src_mac, mac, 6) == 0)
+		return DIRECTION_OUT;
+	if ((p->dst_mac[0] & 1) != 0 || memcmp(p->dst_mac, mac, 6) == 0)
+		return DIRECTION_IN;
+	return DIRECTION_UNKNOWN;
+}
+
+/* What an interface knows of a packet, of which its link layer may know more.
+ */
+static inline void
+see_live(struct capture *c, struct packet *p)
+{
+	p->clock_ns = c->now_ns;
+	if (c->has_mac && p->direction == DIRECTION_UNKNOWN)
+		p->direction = direction_by_mac(c->mac, p) & 3U;
+	if (c->config.links != NULL)
+		p->depth =
+		    15U & (c->bound_ifindex != 0
+				  ? c->depth
+				  : links_depth(c->config.links, p->ifindex));
+	c->stats.above_mtu += p->octets > c->mtu;
+}
+
 /* Frames that become packets are counted when their burst is handed over. */
 static inline void
 add_frame(struct capture *c, const struct pcapfile_record *rec)
@@ -138,8 +169,10 @@ add_frame(struct capture *c, const struct pcapfile_record *rec)
 		return;
 	}
 	p->time_ns = rec->time_ns;
-	p->clock_ns =
-	    c->input == NULL ? c->now_ns : clock_step(&c->clock, rec->time_ns);
+	if (c->input == NULL)
+		see_live(c, p);
+	else
+		p->clock_ns = clock_step(&c->clock, rec->time_ns);
 	if (p->ifindex == 0 || c->ifindex_given != 0)
 		p->ifindex = c->ifindex;
 	if (p->notes != 0)
@@ -176,6 +209,7 @@ capture_new(const char *name, uint32_t ifindex, const struct capture_config *cf)
 	if (c == NULL)
 		return NULL;
 	c->config = *cf;
+	c->mtu = UINT32_MAX;
 	c->config.filter = NULL; /* borrowed; its copy is c->filter */
 	c->ifindex = c->ifindex_given = ifindex;
 	c->name = strdup(name);
@@ -333,6 +367,7 @@ capture_stats_add(struct capture_stats *sum, const struct capture_stats *s)
 	    s->ignored_span.last_ns);
 	sum->short_transport += s->short_transport;
 	sum->frame_length += s->frame_length;
+	sum->above_mtu += s->above_mtu;
 	sum->kernel_drops += s->kernel_drops;
 	sum->interface_drops += s->interface_drops;
 	sum->reopened += s->reopened;

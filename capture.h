@@ -17,6 +17,7 @@
 #include "record.h" /* struct time_span */
 
 struct input_waiter; /* input.h */
+struct link_table;   /* links.h */
 struct packet_extra; /* extra.h */
 struct capture;
 
@@ -41,6 +42,8 @@ struct capture_config {
 	bool extra; /* hand over what --fields asks for, too */
 	uint16_t
 	    fanout; /* group that shares the interface's packets; 0 = none */
+	/* Live: how deep interfaces are; NULL = all alike.  Borrowed. */
+	const struct link_table *links;
 	bool libpcap_reader; /* for all files, also classic ones: for tests */
 };
 
@@ -54,6 +57,7 @@ struct capture_stats {
 	uint64_t ignored_octets; /* on the wire, of both */
 	struct time_span ignored_span;
 	uint64_t short_transport, frame_length; /* the NOTE_ bits */
+	uint64_t above_mtu; /* live: packets longer than the interface's MTU */
 	uint64_t kernel_drops, interface_drops; /* pcap_stats, never reset */
 	uint64_t reopened; /* times capture_reopen found the interface */
 	/* Discarded network-layer protocols, in the order they were met. */
@@ -165,7 +169,10 @@ int capture_reopen(struct capture *);
 /* Whether packets are decoded and handed over, or only counted. */
 void capture_gather(struct capture *, bool on);
 
-/* Live: ask the kernel for its drop counts (a system call). */
+/*
+ * Live: ask the kernel for its drop counts, and for what may have changed
+ * about the interface (some system calls).
+ */
 void capture_poll_drops(struct capture *);
 
 /* What went wrong, after CAPTURE_LOST or CAPTURE_ERROR; one line. */

@@ -55,11 +55,15 @@ struct capture {
 
 	/* Interface. */
 	uint32_t bound_ifindex; /* the system's when it was opened; 0 = none */
-	uint64_t now_ns;        /* clock_ns of this read */
-	uint64_t checked_ns;    /* when link_trouble was asked */
-	bool failing;           /* about to be lost, see error */
-	uint64_t failed_ns;     /* ... since when */
-	struct pcap_stat seen;  /* what the open handle said last */
+	uint32_t mtu;           /* of its packets; UINT32_MAX = not known */
+	bool has_mac;
+	uint8_t mac[6];        /* its own, for telling directions */
+	unsigned int depth;    /* of the bound interface */
+	uint64_t now_ns;       /* clock_ns of this read */
+	uint64_t checked_ns;   /* when link_trouble was asked */
+	bool failing;          /* about to be lost, see error */
+	uint64_t failed_ns;    /* ... since when */
+	struct pcap_stat seen; /* what the open handle said last */
 };
 
 /* Make one without a source; NULL with ENOMEM. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "capture_internal.h"
+#include "links.h"
 #include "log.h"
 
 #define LINK_CHECK_MS 250 /* between two looks at a silent interface */
@@ -24,6 +25,7 @@
 
 #ifdef __linux__
 #include <linux/if_packet.h>
+#include <net/if_arp.h>
 #define PRIVILEGE "capturing needs root or CAP_NET_RAW"
 #else
 #define PRIVILEGE "capturing needs root or the right to read /dev/bpf"
@@ -156,6 +158,46 @@ join_fanout(struct capture *c, pcap_t *p)
 }
 #endif
 
+/* Ask for something of the interface by ioctl(2).  0, or -1 with errno. */
+static int
+ask_link(const struct capture *c, unsigned long request, struct ifreq *ifr)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int status;
+
+	if (fd == -1)
+		return -1;
+	*ifr = (struct ifreq){ 0 };
+	strlcpy(ifr->ifr_name, c->name, sizeof(ifr->ifr_name));
+	status = ioctl(fd, request, ifr);
+	close(fd);
+	return status;
+}
+
+/*
+ * Learn the interface's MTU and, of Ethernet, its address, by which the
+ * direction of packets is known.  Loopback has neither direction.
+ */
+static void
+learn_link(struct capture *c)
+{
+	struct ifreq ifr;
+
+	c->mtu = UINT32_MAX;
+	c->has_mac = false;
+	if (c->bound_ifindex == 0)
+		return;
+	if (ask_link(c, SIOCGIFMTU, &ifr) == 0 && ifr.ifr_mtu > 0)
+		c->mtu = (uint32_t)ifr.ifr_mtu;
+#ifdef SIOCGIFHWADDR
+	if (c->link_type != DLT_EN10MB ||
+	    ask_link(c, SIOCGIFHWADDR, &ifr) == -1)
+		return;
+	c->has_mac = ifr.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+	memcpy(c->mac, ifr.ifr_hwaddr.sa_data, sizeof(c->mac));
+#endif
+}
+
 /* What can be said of an activated handle; log what is not as asked for. */
 static int
 set_up(struct capture *c, pcap_t *p, int warning)
@@ -210,6 +252,7 @@ open_interface(struct capture *c, bool *missing)
 	}
 	if (c->ifindex_given == 0)
 		c->ifindex = c->bound_ifindex;
+	learn_link(c);
 	return 0;
 }
 
@@ -248,9 +291,8 @@ capture_reopen(struct capture *c)
 static const char *
 link_trouble(const struct capture *c)
 {
-	struct ifreq ifr = { 0 };
+	struct ifreq ifr;
 	unsigned int index = if_nametoindex(c->name);
-	int fd, status;
 
 	if (index == 0)
 		return errno == ENODEV || errno == ENXIO
@@ -258,13 +300,8 @@ link_trouble(const struct capture *c)
 			   : NULL;
 	if (index != c->bound_ifindex)
 		return "interface was replaced";
-	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-	if (fd == -1)
-		return NULL;
-	strlcpy(ifr.ifr_name, c->name, sizeof(ifr.ifr_name));
-	status = ioctl(fd, SIOCGIFFLAGS, &ifr);
-	close(fd);
-	return status == 0 && (ifr.ifr_flags & IFF_UP) == 0
+	return ask_link(c, SIOCGIFFLAGS, &ifr) == 0 &&
+		       (ifr.ifr_flags & IFF_UP) == 0
 		   ? "interface went down"
 		   : NULL;
 }
@@ -319,6 +356,8 @@ capture_read_live(struct capture *c)
 
 	if (c->pcap == NULL)
 		return CAPTURE_LOST;
+	if (c->config.links != NULL)
+		c->depth = links_depth(c->config.links, c->bound_ifindex);
 	n = dispatch_live(c);
 	capture_flush(c);
 	if (n > 0)
@@ -380,6 +419,7 @@ capture_poll_drops(struct capture *c)
 	c->stats.kernel_drops += growth(now.ps_drop, c->seen.ps_drop);
 	c->stats.interface_drops += growth(now.ps_ifdrop, c->seen.ps_ifdrop);
 	c->seen = now;
+	learn_link(c);
 }
 
 char *

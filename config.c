@@ -152,7 +152,8 @@ static set_fn set_buffer, set_collector, set_config, set_control, set_elements,
     set_endpoint, set_fields, set_metrics, set_filter, set_flag, set_flow_key,
     set_help, set_interface, set_labels, set_later, set_no_promiscuous,
     set_mode, set_nothing, set_number, set_sampling, set_pidfile, set_rate,
-    set_read, set_switch, set_time_unit, set_timeout, set_transport, set_user,
+    set_read, set_router, set_switch, set_time_unit, set_timeout,
+    set_transport, set_user,
     set_version;
 
 #define AT(field)                                                              \
@@ -179,8 +180,14 @@ static const struct option_row rows[] = {
 	    AT(capture.snaplen), .min = SNAPLEN_MIN, .max = SNAPLEN_MAX },
 	{ GROUP_SOURCES, 0, "wait", NULL,
 	    "wait for interfaces that are missing", .set = set_flag, AT(wait) },
+	{ GROUP_SOURCES, 0, "router", NULL,
+	    "count once what several interfaces see",
+	    .set = set_router, .max = ROUTER_ON },
+	{ GROUP_SOURCES, 0, "no-router", NULL,
+	    "count what each interface sees",
+	    .set = set_router, .max = ROUTER_OFF },
 	{ GROUP_SOURCES, 0, "exclude-self", NULL,
-	    "no flows of own sessions to collectors (default)",
+	    "leave own sessions out (default)",
 	    .set = set_switch, AT(keep_own), .max = false },
 	{ GROUP_SOURCES, 0, "no-exclude-self", NULL,
 	    "meter own sessions to collectors, too",
@@ -800,6 +807,14 @@ set_time_unit(struct parse *p, const char *value)
 }
 
 static enum config_result
+set_router(struct parse *p, const char *value)
+{
+	(void)value;
+	p->cfg->router = (enum router_choice)p->at.row->max;
+	return CONFIG_RUN;
+}
+
+static enum config_result
 set_mode(struct parse *p, const char *value)
 {
 	enum export_mode mode = (enum export_mode)p->at.row->max;
@@ -1286,6 +1301,24 @@ settle_collectors(struct parse *p)
 				    : settle_collector(p, &cfg->defaults);
 }
 
+/* Whether a source gives the packets of more than one interface. */
+static bool
+watches_several(const struct config *cfg)
+{
+	const char *name = cfg->source[0].name;
+
+	return cfg->nsources != 1 || strcmp(name, "any") == 0 ||
+	       strncmp(name, "nflog", strlen("nflog")) == 0;
+}
+
+static void
+settle_router(struct config *cfg)
+{
+	cfg->track.router = cfg->router == ROUTER_ON ||
+			    (cfg->router == ROUTER_AUTO && !cfg->replay &&
+				watches_several(cfg));
+}
+
 /* What the choice of fields means to others, and others to it. */
 static void
 settle_fields(struct config *cfg)
@@ -1294,6 +1327,10 @@ settle_fields(struct config *cfg)
 
 	fields->mac = cfg->track.key == KEY_ETHER;
 	fields->needs = field_needs(fields);
+	/* Most files do not tell. */
+	fields->direction = (!cfg->replay || cfg->track.router ||
+				(fields->needs & NEED_DIRECTION) != 0) &&
+			    !field_left_out(fields, "flowDirection");
 	fields->sampling = cfg->exporter.sampling;
 	cfg->track.extra = (fields->needs & NEED_CACHE) != 0;
 	cfg->capture.extra = (fields->needs & NEED_PACKETS) != 0;
@@ -1344,6 +1381,7 @@ settle(struct parse *p)
 {
 	struct config *cfg = p->cfg;
 
+	settle_router(cfg);
 	settle_fields(cfg);
 	if (settle_collectors(p) != CONFIG_RUN)
 		return CONFIG_BAD;

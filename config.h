@@ -22,6 +22,13 @@
 
 struct conffile; /* conffile.h */
 
+/* Whether packets are seen at several interfaces of one box. */
+enum router_choice {
+	ROUTER_AUTO, /* live, if several are watched */
+	ROUTER_ON,
+	ROUTER_OFF
+};
+
 struct config_source {
 	const char *name; /* interface, or path of a file */
 	uint32_t ifindex; /* given before a colon; 0 = the system's */
@@ -34,6 +41,7 @@ struct config {
 	uint32_t workers; /* metering threads; 1 to METERS_MAX */
 	bool wait;        /* for interfaces that are missing */
 	bool keep_own;    /* meter own sessions to collectors, too */
+	enum router_choice router;
 	struct capture_config capture;
 	struct flowtrack_config track;
 	struct exporter_config exporter;

@@ -14,6 +14,7 @@
 
 #include "bytes.h"
 #include "extra.h"
+#include "record.h"
 
 /* What bounds each loop, and so the work one hostile frame can ask for. */
 #define LINK_LAYERS_MAX 16     /* tags, labels and headers before IP */
@@ -627,6 +628,15 @@ walk_ethernet(struct frame *f, struct packet *p)
 	return walk_ethertype(f, be16(h + 12), p);
 }
 
+/* A packet type of Linux cooked capture: 4 is "sent by us". */
+static enum packet_direction
+sll_direction(unsigned type)
+{
+	return type < 4    ? DIRECTION_IN
+	       : type == 4 ? DIRECTION_OUT
+			   : DIRECTION_UNKNOWN;
+}
+
 /* The address field of Linux cooked capture: 8 octets, len of them used. */
 static void
 read_sll_address(struct rbuf *r, size_t len, struct packet *p)
@@ -645,7 +655,8 @@ walk_sll(struct frame *f, struct packet *p)
 {
 	uint16_t type;
 
-	rb_take(&f->r, 4); /* packet type, ARPHRD_ type */
+	p->direction = sll_direction(rb_u16(&f->r));
+	rb_take(&f->r, 2); /* ARPHRD_ type */
 	read_sll_address(&f->r, rb_u16(&f->r), p);
 	type = rb_u16(&f->r);
 	return f->r.bad ? DISCARD_SHORT_LINK : walk_ethertype(f, type, p);
@@ -659,7 +670,8 @@ walk_sll2(struct frame *f, struct packet *p)
 
 	rb_take(&f->r, 2);
 	ifindex = rb_u32(&f->r);
-	rb_take(&f->r, 3); /* ARPHRD_ type, packet type */
+	rb_take(&f->r, 2); /* ARPHRD_ type */
+	p->direction = sll_direction(rb_u8(&f->r));
 	read_sll_address(&f->r, rb_u8(&f->r), p);
 	if (f->r.bad)
 		return DISCARD_SHORT_LINK;
@@ -729,17 +741,31 @@ walk_ppp_serial(struct frame *f, struct packet *p)
 	return walk_ppp(f, p);
 }
 
-/* OpenBSD pf: the first octet is the header's length before padding to 4. */
+/*
+ * OpenBSD pf: the first octet is the header's length before padding to 4.  The
+ * direction is its last, and stands there still where more came after it.
+ */
 static enum decode_status
 walk_pflog(struct frame *f, struct packet *p)
 {
-	const size_t shortest = 45; /* up to and with the direction */
+	const size_t shortest = 45, usual = 61;
 	size_t len = rb_u8(&f->r);
+	const uint8_t *rest;
 
 	if (len < shortest)
 		return DISCARD_SHORT_LINK;
-	rb_take(&f->r, (len + 3) / 4 * 4 - 1);
-	return f->r.bad ? DISCARD_SHORT_LINK : walk_ip(f, p);
+	rest = rb_take(&f->r, (len + 3) / 4 * 4 - 1);
+	if (rest == NULL)
+		return DISCARD_SHORT_LINK;
+	switch (rest[(len < usual ? shortest : usual) - 2]) {
+	case 1:
+		p->direction = DIRECTION_IN;
+		break;
+	case 2:
+		p->direction = DIRECTION_OUT;
+		break;
+	}
+	return walk_ip(f, p);
 }
 
 struct tlv {
@@ -764,6 +790,19 @@ read_tlv(struct rbuf *r)
 	return big.type < little.type ? big : little;
 }
 
+/* A packet that only leaves was seen where it does. */
+static void
+note_interfaces(struct packet *p, uint32_t in)
+{
+	if (in != 0) {
+		p->direction = DIRECTION_IN;
+		p->ifindex = in;
+	} else if (p->egress != 0) {
+		p->direction = DIRECTION_OUT;
+		p->ifindex = p->egress;
+	}
+}
+
 /*
  * Linux netfilter log: attributes, of which one is the datagram.  It may be a
  * shortened copy and nothing but the IP header tells, so that is believed.
@@ -771,7 +810,8 @@ read_tlv(struct rbuf *r)
 static enum decode_status
 walk_nflog(struct frame *f, struct packet *p)
 {
-	enum { INTERFACE_IN = 4, PAYLOAD = 9 };
+	enum { INTERFACE_IN = 4, INTERFACE_OUT = 5, PAYLOAD = 9 };
+	uint32_t in = 0;
 
 	rb_take(&f->r, 4); /* address family, version, group */
 	for (int n = 0; n < NFLOG_TLVS_MAX; n++) {
@@ -784,10 +824,13 @@ walk_nflog(struct frame *f, struct packet *p)
 			rb_limit(&f->r, tlv.len);
 			f->uncaptured = 0;
 			f->believed = IPV6_HEADER_LEN + IP_LEN_MAX;
+			note_interfaces(p, in);
 			return walk_ip(f, p);
 		}
 		if (tlv.type == INTERFACE_IN && tlv.len == 4)
-			p->ifindex = rb_u32(&f->r);
+			in = rb_u32(&f->r);
+		else if (tlv.type == INTERFACE_OUT && tlv.len == 4)
+			p->egress = rb_u32(&f->r);
 		else
 			rb_take(&f->r, (tlv.len + 3) / 4 * 4);
 	}

@@ -46,8 +46,8 @@ enum {
 
 /*
  * What the Metering Process needs to know of one packet.  decode fills it from
- * `src` on; time_ns and clock_ns are the capture's to fill, and ifindex, too,
- * unless the link layer knows better.
+ * `src` on; time_ns, clock_ns and depth are the capture's to fill, and ifindex
+ * and direction, too, unless the link layer knows better.
  */
 struct packet {
 	uint64_t time_ns;         /* capture time; ns since 1970 UTC */
@@ -56,6 +56,7 @@ struct packet {
 	uint8_t src[16], dst[16]; /* network order; IPv4 in the first 4 */
 	uint32_t octets;          /* IP datagram: header and payload */
 	uint32_t fragment_id;
+	uint32_t egress;  /* by which it will leave, where that is told */
 	uint32_t content; /* varies from packet to packet, not from hop to hop:
 			     identification, TCP sequence, checksums */
 	uint16_t src_port, dst_port; /* host order; ICMP: 0, type*256+code */
@@ -63,10 +64,12 @@ struct packet {
 	uint16_t vlan;      /* outermost VLAN identifier; 0 if untagged */
 	uint16_t ethertype; /* of the network layer, also of a discarded one */
 	uint8_t protocol;
-	uint8_t ip_version;             /* 4 or 6 */
-	uint8_t tos;                    /* type of service, or traffic class */
-	uint8_t fragment;               /* enum fragment_kind */
-	uint8_t notes;                  /* NOTE_ bits */
+	uint8_t ip_version;    /* 4 or 6 */
+	uint8_t tos;           /* type of service, or traffic class */
+	uint8_t fragment;      /* enum fragment_kind */
+	uint8_t notes;         /* NOTE_ bits */
+	uint8_t direction : 4; /* enum packet_direction */
+	uint8_t depth : 4;     /* interfaces below the one where it was seen */
 	uint8_t src_mac[6], dst_mac[6]; /* zero where there are none */
 };
 

@@ -447,7 +447,8 @@ put_templates(struct exporter *e, struct collector *c)
 {
 	note_refresh(e, c);
 	for (unsigned i = 0; i < c->ntemplates; i++)
-		put_template(e, c, &c->template[i]);
+		if (c->template[i].id != 0)
+			put_template(e, c, &c->template[i]);
 	for (unsigned kind = 0; kind < OPTION_KINDS; kind++)
 		if (c->options & 1U << kind)
 			put_template(e, c, &c->option[kind]);

@@ -66,6 +66,8 @@ struct half_extra {
 	struct packet_extra packet;
 	uint64_t packets_total, octets_total; /* of all records of the flow */
 	uint8_t src_mac[6], dst_mac[6];       /* of the first packet */
+	/* ifIndex of what stands below ingress and egress; 0 = not known */
+	uint32_t ingress_port, egress_port;
 };
 
 /* A conversation; half[0] is the direction of its first packet. */

@@ -21,6 +21,7 @@
 #include "extra.h"
 #include "flowkey.h"
 #include "flowtrack.h"
+#include "sight.h"
 #include "treetype.h"
 
 #define LINE 64      /* octets of a cache line */
@@ -54,11 +55,12 @@ enum flow_state { FIN_SEEN_0 = 1, FIN_SEEN_1 = 2, RST_SEEN = 4, USED = 8 };
  */
 struct half {
 	uint64_t count; /* packets; TCP flags in the 16 highest bits */
-	uint64_t sum;   /* octets; class of service in the 8 highest bits */
+	uint64_t sum;   /* octets; direction and class of service above them */
 	uint64_t start_ns, end_ns;
 };
 
 #define FLAGS_SHIFT 48
+#define DIRECTION_SHIFT 54
 #define TOS_SHIFT 56
 #define OCTETS_MAX ((UINT64_C(1) << 52) - 1)
 
@@ -102,8 +104,10 @@ struct flowtrack {
 	void *slab;               /* where they were allocated */
 	struct flow_ether *ether; /* the same, at KEY_ETHER; else NULL */
 	struct flow_extra *extra; /* the same, if asked for; else NULL */
-	uint32_t free;            /* list of entries that were used before */
-	uint32_t fresh;           /* entries from here on never were */
+	struct sights *sights;    /* the same, of a router; else NULL */
+	void *sights_slab;
+	uint32_t free;  /* list of entries that were used before */
+	uint32_t fresh; /* entries from here on never were */
 
 	uint64_t clock_ns;    /* newest time seen */
 	uint64_t clock_ms_ns; /* ... below this, now_ms holds */
@@ -135,7 +139,13 @@ half_packets(const struct half *h)
 static inline uint64_t
 half_octets(const struct half *h)
 {
-	return h->sum & ((UINT64_C(1) << TOS_SHIFT) - 1);
+	return h->sum & ((UINT64_C(1) << DIRECTION_SHIFT) - 1);
+}
+
+static inline enum packet_direction
+half_direction(const struct half *h)
+{
+	return (enum packet_direction)(h->sum >> DIRECTION_SHIFT & 3);
 }
 
 /* Order of a key (and its MAC addresses, at KEY_ETHER) and that of flow i. */
@@ -196,15 +206,20 @@ flowtrack_new(
 		ft->ether = calloc(n, sizeof(*ft->ether));
 	if (config->extra)
 		ft->extra = calloc(n, sizeof(*ft->extra));
+	if (config->router)
+		ft->sights_slab = calloc(n + 1, sizeof(*ft->sights));
 	if (ft->bucket == NULL || ft->node == NULL || ft->slab == NULL ||
 	    ft->victim == NULL ||
 	    (config->key == KEY_ETHER && ft->ether == NULL) ||
-	    (config->extra && ft->extra == NULL)) {
+	    (config->extra && ft->extra == NULL) ||
+	    (config->router && ft->sights_slab == NULL)) {
 		flowtrack_free(ft);
 		errno = ENOMEM;
 		return NULL;
 	}
 	ft->flow = at_line(ft->slab);
+	if (config->router)
+		ft->sights = at_line(ft->sights_slab);
 	ft->tree = (struct tree_type){ ft->node, compare_flows, ft };
 	flow_hash_seed(&ft->seed);
 	return ft;
@@ -220,6 +235,7 @@ flowtrack_free(struct flowtrack *ft)
 	free(ft->slab);
 	free(ft->ether);
 	free(ft->extra);
+	free(ft->sights_slab);
 	free(ft->victim);
 	free(ft);
 }
@@ -313,9 +329,14 @@ wheel_place(struct flowtrack *ft, uint32_t i)
 
 /* Records --------------------------------------------------------------- */
 
+/* A direction that was seen at one interface, or two of a router. */
 static void
-fill_half(struct flow_half *out, const struct half *h)
+fill_half(const struct flowtrack *ft, uint32_t i, unsigned side,
+    struct flow_half *out)
 {
+	const struct half *h = &ft->flow[i].half[side];
+	uint32_t ifindex = ft->flow[i].ifindex;
+
 	*out = (struct flow_half){
 		.packets = half_packets(h),
 		.octets = half_octets(h),
@@ -323,7 +344,14 @@ fill_half(struct flow_half *out, const struct half *h)
 		.end_ns = h->end_ns,
 		.tcp_flags = (uint16_t)(h->count >> FLAGS_SHIFT),
 		.tos = (uint8_t)(h->sum >> TOS_SHIFT),
+		.direction = half_direction(h),
 	};
+	if (ft->sights != NULL)
+		sight_fill(&ft->sights[i].half[side], out);
+	else if (out->direction == DIRECTION_OUT)
+		out->egress = ifindex;
+	else
+		out->ingress = ifindex;
 }
 
 static void
@@ -348,9 +376,8 @@ fill_record(const struct flowtrack *ft, uint32_t i, enum flow_end why,
 		memcpy(r->src_mac, ft->ether[i].mac[src], 6);
 		memcpy(r->dst_mac, ft->ether[i].mac[dst], 6);
 	}
-	r->ingress = f->ifindex;
-	fill_half(&r->fwd, &f->half[0]);
-	fill_half(&r->rev, &f->half[1]);
+	fill_half(ft, i, 0, &r->fwd);
+	fill_half(ft, i, 1, &r->rev);
 }
 
 static uint64_t
@@ -411,10 +438,18 @@ ended_at(const struct flowtrack *ft, const struct flow *f, enum flow_end why)
 	    last, first + ft->config.timeout_ms[TIMEOUT_MAXLIFE] * NS_PER_MS);
 }
 
-/* Add to the totals of a flow what its record says, and give them to it. */
+/*
+ * Add to the totals of a flow what its record says, and give it what is kept
+ * beside flow i.
+ */
 static void RARELY
-add_totals(struct flow_extra *x, struct flow_record *r)
+add_extra(const struct flowtrack *ft, uint32_t i, struct flow_extra *x,
+    struct flow_record *r)
 {
+	for (int side = 0; ft->sights != NULL && side < 2; side++) {
+		x->half[side].ingress_port = ft->sights[i].half[side].in_port;
+		x->half[side].egress_port = ft->sights[i].half[side].out_port;
+	}
 	x->half[0].packets_total += r->fwd.packets;
 	x->half[0].octets_total += r->fwd.octets;
 	x->half[1].packets_total += r->rev.packets;
@@ -438,7 +473,7 @@ report(struct flowtrack *ft, uint32_t i, enum flow_end why)
 	s->ended_packets += r.fwd.packets + r.rev.packets;
 	s->ended_octets += r.fwd.octets + r.rev.octets;
 	if (ft->extra != NULL)
-		add_totals(&ft->extra[i], &r);
+		add_extra(ft, i, &ft->extra[i], &r);
 	memset(f->half, 0, sizeof(f->half));
 	ft->ended(&r, ft->arg);
 }
@@ -877,6 +912,10 @@ begin_flow(struct flowtrack *ft, uint32_t i, const struct packet *p, bool down)
 	ft->stats.protocol_flows[p->protocol]++;
 	if (ft->extra != NULL)
 		begin_extra(ft, i);
+	if (ft->sights != NULL) {
+		ft->sights[i] = (struct sights){ 0 };
+		(void)sight_counts(&ft->sights[i].half[0], p, ft->now_ms);
+	}
 }
 
 static uint32_t
@@ -966,7 +1005,8 @@ add_to_half(struct half *h, const struct packet *p)
 {
 	if (h->count == 0) {
 		h->start_ns = h->end_ns = p->time_ns;
-		h->sum = (uint64_t)p->tos << TOS_SHIFT;
+		h->sum = (uint64_t)p->tos << TOS_SHIFT | (uint64_t)p->direction
+							     << DIRECTION_SHIFT;
 	} else if (p->time_ns > h->end_ns) {
 		h->end_ns = p->time_ns;
 	}
@@ -992,7 +1032,22 @@ note_extra(struct flowtrack *ft, uint32_t i, int side, const struct packet *p,
 		x->packet = *extra;
 }
 
-/* Returns the flow. */
+/* Whether a packet of a flow was counted, or will be, at another interface. */
+static bool
+seen_again(struct flowtrack *ft, uint32_t i, bool side, const struct packet *p)
+{
+	struct flow *f = &ft->flow[i];
+
+	if (is_idle(ft, f) ||
+	    sight_counts(&ft->sights[i].half[side], p, ft->now_ms))
+		return false;
+	f->seen_ms = ft->now_ms;
+	ft->stats.again_packets++;
+	ft->stats.again_octets += p->octets;
+	return true;
+}
+
+/* Returns the flow, or 0 for a packet that is not counted here. */
 static inline uint32_t
 account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 {
@@ -1000,6 +1055,8 @@ account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 	struct flow *f = &ft->flow[i];
 	bool side = q->down != f->from, begins = false;
 
+	if (i != 0 && ft->sights != NULL && seen_again(ft, i, side, p))
+		return 0;
 	if (i == 0 || !joins(ft, f, &f->half[side], p)) {
 		if (i == 0)
 			i = new_flow(ft, q, p);
@@ -1097,7 +1154,9 @@ static void
 account_all(struct flowtrack *ft, const struct packet *p,
     const struct packet_extra *extra, size_t n, const struct probe probe[BURST])
 {
-	uint64_t octets = 0;
+	struct flowtrack_stats *s = &ft->stats;
+	/* What is seen again is not accounted. */
+	uint64_t packets = s->again_packets + n, octets = s->again_octets;
 	uint32_t i;
 
 	for (size_t j = 0; j < n; j++) {
@@ -1107,13 +1166,13 @@ account_all(struct flowtrack *ft, const struct packet *p,
 			expire_due(ft, EXPIRE_PER_PACKET);
 		ft->time_ns = max_u64(ft->time_ns, p[j].time_ns);
 		i = account(ft, &probe[j], &p[j]);
-		if (ft->extra != NULL)
+		if (ft->extra != NULL && i != 0)
 			note_extra(ft, i, probe[j].down != ft->flow[i].from,
 			    &p[j], extra == NULL ? NULL : &extra[j]);
 		octets += p[j].octets;
 	}
-	ft->stats.packets += n;
-	ft->stats.octets += octets;
+	s->packets += packets - s->again_packets;
+	s->octets += octets - s->again_octets;
 }
 
 void
@@ -1157,7 +1216,7 @@ flowtrack_list(const struct flowtrack *ft, uint32_t *cursor,
 		fill_record(ft, i, FLOW_END_NONE, &rec[n]);
 		if (ft->extra != NULL) {
 			extra[n] = ft->extra[i];
-			add_totals(&extra[n], &rec[n]);
+			add_extra(ft, i, &extra[n], &rec[n]);
 		}
 		rec[n].ended_ns = max_u64(
 		    ft->time_ns, max_u64(rec[n].fwd.end_ns, rec[n].rev.end_ns));
@@ -1179,6 +1238,8 @@ flowtrack_stats_add(
 {
 	sum->packets += s->packets;
 	sum->octets += s->octets;
+	sum->again_packets += s->again_packets;
+	sum->again_octets += s->again_octets;
 	sum->flows += s->flows;
 	sum->ended_packets += s->ended_packets;
 	sum->ended_octets += s->ended_octets;

@@ -56,6 +56,11 @@ struct flowtrack_config {
 	enum flow_key_level key;
 	uint64_t octets_max; /* a half ends before it counts more */
 	bool extra;          /* keep a struct flow_extra of each flow */
+	/*
+	 * The packets are those of several interfaces of one box, so that some
+	 * are seen more than once: count each once.
+	 */
+	bool router;
 	/* This is one of so many caches of a run, for numbers of flows. */
 	uint32_t cache, caches;
 	uint32_t timeout_ms[TIMEOUTS];
@@ -65,7 +70,9 @@ struct flowtrack_config {
 
 /* What the cache counted since it was made. */
 struct flowtrack_stats {
-	uint64_t packets, octets;  /* accounted */
+	uint64_t packets, octets; /* accounted */
+	uint64_t again_packets;   /* seen before, at another interface */
+	uint64_t again_octets;
 	uint64_t flows;            /* entries made */
 	uint64_t ended[FLOW_ENDS]; /* records reported, by reason */
 	uint64_t ended_packets;    /* in records reported */
@@ -104,6 +111,11 @@ size_t flowtrack_octets_per_flow(void);
  * FLOW_END_NO_RESOURCES.  Flows whose timeouts have passed at a packet's
  * clock_ns are ended before that packet is accounted, so how packets are cut
  * into calls changes nothing.  The extra of each packet may be there, or NULL.
+ *
+ * With `router`, the packets of one direction of a flow are counted where they
+ * come into the box; if they do not come in by an interface that is watched,
+ * where they leave; and of interfaces one above the other, at the highest.
+ * Sightings elsewhere are counted as `again`, in whatever order they come.
  */
 void flowtrack_add(struct flowtrack *, const struct packet *,
     const struct packet_extra *, size_t n);

@@ -34,8 +34,10 @@ enum {
 	HAS_MICRO = 512,
 	HAS_NANO = 1024,
 	HAS_ASKED = 2048, /* only chosen by name */
+	HAS_DIRECTION = 4096,
 	/* A record that lacks these has no such field, though it be chosen. */
-	HAS_STRUCTURE = HAS_V4 | HAS_V6 | HAS_ICMP | HAS_BIFLOW | HAS_REVERSE
+	HAS_STRUCTURE = HAS_V4 | HAS_V6 | HAS_ICMP | HAS_BIFLOW | HAS_REVERSE |
+			HAS_DIRECTION
 };
 
 /*
@@ -353,6 +355,14 @@ put_length16(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 	store2(at, v > UINT16_MAX ? UINT16_MAX : v);
 }
 
+/* flowDirection: 0 = ingress, 1 = egress. */
+static void
+put_direction(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
+{
+	(void)boot;
+	at[0] = load(f, ie->size) == DIRECTION_OUT;
+}
+
 static void
 put_zero(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 {
@@ -397,8 +407,9 @@ static const struct ie ie_table[] = {
 {  58,  2, BOTH,  HAS_VLAN,                SHAPE_NUMBER, AT(vlan),          put_u16,   "vlanId" },
 {  56,  6, BOTH,  HAS_MAC | NEED(MAC),             SHAPE_MAC,    AT(src_mac),       put_mac,   "sourceMacAddress" },
 {  80,  6, BOTH,  HAS_MAC | NEED(MAC),             SHAPE_MAC,    AT(dst_mac),       put_mac,   "destinationMacAddress" },
-{  10,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(ingress),       put_u32,   "ingressInterface" },
-{  14,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(egress),        put_u32,   "egressInterface" },
+{  10,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.ingress),   put_u32,   "ingressInterface" },
+{  14,  4, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.egress),    put_u32,   "egressInterface" },
+{  61,  1, BOTH,  HAS_DIRECTION | NEED(DIRECTION), SHAPE_NUMBER, AT(fwd.direction), put_direction, "flowDirection" },
 {   1,  8, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.octets),    put_u64,   "octetDeltaCount" },
 {   2,  8, BOTH,  HAS_ANY,                 SHAPE_NUMBER, AT(fwd.packets),   put_u64,   "packetDeltaCount" },
 {  22,  4, NF9,   HAS_ANY,                 SHAPE_NUMBER, AT(fwd.start_ns),  put_uptime, "flowStartSysUpTime" },
@@ -456,8 +467,8 @@ static const struct ie ie_table[] = {
 {  85,  8, BOTH,  NEEDS(FLOW),                           SHAPE_NUMBER, FWD(octets_total),               put_u64,          "octetTotalCount" },
 {  86,  8, BOTH,  NEEDS(FLOW),                           SHAPE_NUMBER, FWD(packets_total),              put_u64,          "packetTotalCount" },
 { 148,  8, BOTH,  NEEDS(FLOW),                           SHAPE_NUMBER, XAT(flow_id),                    put_u64,          "flowId" },
-{ 252,  4, BOTH,  HAS_ASKED,                             SHAPE_NUMBER, AT(ingress),                     put_u32,          "ingressPhysicalInterface" },
-{ 253,  4, BOTH,  HAS_ASKED,                             SHAPE_NUMBER, AT(egress),                      put_u32,          "egressPhysicalInterface" },
+{ 252,  4, BOTH,  NEEDS(PORTS),                          SHAPE_NUMBER, FWD(ingress_port),               put_u32,          "ingressPhysicalInterface" },
+{ 253,  4, BOTH,  NEEDS(PORTS),                          SHAPE_NUMBER, FWD(egress_port),                put_u32,          "egressPhysicalInterface" },
 {  82, 16, BOTH,  NEEDS(INTERFACES),                     SHAPE_TEXT,   XAT(interface_name),             put_text,         "interfaceName" },
 {  83, 64, BOTH,  NEEDS(INTERFACES),                     SHAPE_TEXT,   XAT(interface_description),      put_text,         "interfaceDescription" },
 {  34,  4, BOTH,  NEEDS(SAMPLING),                       SHAPE_NUMBER, XAT(sampling_interval),          put_u32,          "samplingInterval" },
@@ -606,8 +617,8 @@ static const struct ie fixed_table[] = {
 {   8,  4, NF15,  HAS_V4,   SHAPE_V4,     AT(src),           put_v4,    "srcaddr" },
 {  12,  4, NF15,  HAS_V4,   SHAPE_V4,     AT(dst),           put_v4,    "dstaddr" },
 {   0,  4, NF15,  HAS_ANY,  SHAPE_V4,     0, 0,              put_zero,   "nexthop" },
-{  10,  2, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(ingress),       put_ifindex16, "input" },
-{  14,  2, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(egress),        put_ifindex16, "output" },
+{  10,  2, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.ingress),   put_ifindex16, "input" },
+{  14,  2, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.egress),    put_ifindex16, "output" },
 {   2,  4, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.packets),   put_u32,   "dPkts" },
 {   1,  4, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.octets),    put_u32,   "dOctets" },
 {  22,  4, NF15,  HAS_ANY,  SHAPE_NUMBER, AT(fwd.start_ns),  put_uptime, "First" },
@@ -659,7 +670,8 @@ flavour_has(unsigned flavour)
 	return (flavour & FLAVOUR_V6 ? HAS_V6 : HAS_V4) |
 	       (flavour & FLAVOUR_ICMP ? HAS_ICMP : 0U) |
 	       (flavour & FLAVOUR_VLAN ? HAS_VLAN : 0U) |
-	       (flavour & FLAVOUR_REVERSE ? HAS_REVERSE : 0U);
+	       (flavour & FLAVOUR_REVERSE ? HAS_REVERSE : 0U) |
+	       (flavour & FLAVOUR_DIRECTION ? HAS_DIRECTION : 0U);
 }
 
 static unsigned
@@ -762,6 +774,16 @@ field_needs(const struct field_choice *choice)
 }
 
 bool
+field_left_out(const struct field_choice *choice, const char *name)
+{
+	for (size_t row = 0; row < ROWS(ie_table); row++)
+		if (row_bit(choice->off, row) &&
+		    row_is_named(&ie_table[row], name))
+			return true;
+	return false;
+}
+
+bool
 field_any(const struct field_choice *choice)
 {
 	uint64_t any = 0;
@@ -830,18 +852,23 @@ unsigned
 template_all(
     struct template *t, enum dialect_bit bit, const struct field_choice *choice)
 {
-	unsigned n = choice->biflow ? TEMPLATES_MAX : TEMPLATES;
+	unsigned possible = (TEMPLATES - 1) |
+			    (choice->biflow ? FLAVOUR_REVERSE : 0U) |
+			    (choice->direction ? FLAVOUR_DIRECTION : 0U);
 
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i <= possible; i++) {
 		unsigned has = flavour_has(i) | choice_has(choice);
 
-		template_begin(&t[i], (uint16_t)(256 + i));
+		template_begin(&t[i], 0);
+		if ((i & ~possible) != 0)
+			continue;
+		t[i].id = (uint16_t)(256 + i);
 		for (size_t row = 0; row < ROWS(ie_table); row++)
 			if ((ie_table[row].dialects & bit) &&
 			    row_chosen(row, has, choice))
 				template_row(&t[i], &ie_table[row]);
 	}
-	return n;
+	return possible + 1;
 }
 
 bool
@@ -908,7 +935,8 @@ template_flavour(const struct flow_record *r)
 	return (r->ip_version == 6 ? FLAVOUR_V6 : 0U) |
 	       (protocol_is_icmp(r->protocol) ? FLAVOUR_ICMP : 0U) |
 	       (r->vlan != 0 ? FLAVOUR_VLAN : 0U) |
-	       (r->biflow && r->rev.packets != 0 ? FLAVOUR_REVERSE : 0U);
+	       (r->biflow && r->rev.packets != 0 ? FLAVOUR_REVERSE : 0U) |
+	       (r->fwd.direction != 0 ? FLAVOUR_DIRECTION : 0U);
 }
 
 /* How many fields there are, and of an Options Template how many are scope. */
@@ -1053,7 +1081,8 @@ row_fits(size_t row, uint32_t has, const struct flow_record *r,
 	if (!(ie->dialects & DIALECT_IPFIX) || !row_chosen(row, has, choice))
 		return false;
 	/* The cache may have kept nothing that could be told. */
-	return r->extra != NULL || !(ie->has & (NEED(FLOW) | NEED(PACKETS)));
+	return r->extra != NULL ||
+	       !(ie->has & (NEED(FLOW) | NEED(PACKETS) | NEED(PORTS)));
 }
 
 void
@@ -1080,7 +1109,9 @@ static bool
 row_is_column(size_t row, const struct field_choice *choice)
 {
 	unsigned has = HAS_V4 | HAS_V6 | HAS_ICMP | HAS_VLAN |
-		       (choice->biflow ? HAS_REVERSE : 0U) | choice_has(choice);
+		       (choice->biflow ? HAS_REVERSE : 0U) |
+		       (choice->direction ? HAS_DIRECTION : 0U) |
+		       choice_has(choice);
 
 	return (ie_table[row].dialects & DIALECT_IPFIX) != 0 &&
 	       row_chosen(row, has, choice);
@@ -1192,6 +1223,11 @@ fill_extra(struct export_record *x, const struct field_choice *choice)
 	x->rev = extra->half[!turned];
 	/* A flow of one direction is one of two; a biflow is the first. */
 	x->flow_id = 2 * extra->number + (turned && !choice->biflow);
+	/* What has nothing below it is its own. */
+	if (x->fwd.ingress_port == 0)
+		x->fwd.ingress_port = x->flow.fwd.ingress;
+	if (x->fwd.egress_port == 0)
+		x->fwd.egress_port = x->flow.fwd.egress;
 	if (choice->needs & NEED_MAC) {
 		memcpy(x->flow.src_mac, x->fwd.src_mac, 6);
 		memcpy(x->flow.dst_mac, x->fwd.dst_mac, 6);
@@ -1201,10 +1237,13 @@ fill_extra(struct export_record *x, const struct field_choice *choice)
 static void
 fill_interface(struct export_record *x, const struct field_choice *choice)
 {
+	const struct flow_half *h = &x->flow.fwd;
+	uint32_t seen_at = h->ingress != 0 ? h->ingress : h->egress;
+
 	for (size_t i = 0; i < choice->ninterfaces; i++) {
 		const struct option_record *row = &choice->interface[i];
 
-		if (row->ifindex != x->flow.ingress)
+		if (row->ifindex != seen_at)
 			continue;
 		memcpy(x->interface_name, row->interface_name,
 		    sizeof(x->interface_name));
@@ -1247,7 +1286,11 @@ record_split(const struct flow_record *r, const struct field_choice *choice,
 	if (biflow && n > 0)
 		out[0].flow.biflow =
 		    r->fwd.packets != 0 ? BIFLOW_INITIATOR : BIFLOW_RESPONDER;
-	for (unsigned i = 0; choice->needs != 0 && i < n; i++)
-		fill_behind(&out[i], choice);
+	for (unsigned i = 0; i < n; i++) {
+		if (!choice->direction)
+			out[i].flow.fwd.direction = DIRECTION_UNKNOWN;
+		if (choice->needs != 0)
+			fill_behind(&out[i], choice);
+	}
 	return n;
 }

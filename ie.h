@@ -36,15 +36,18 @@ enum {
 	NEED_PACKETS = 4,    /* decoder and cache: struct packet_extra */
 	NEED_INTERFACES = 8, /* an interface table */
 	NEED_SAMPLING = 16,
-	NEED_CACHE = NEED_MAC | NEED_FLOW | NEED_PACKETS
+	NEED_PORTS = 32, /* the cache: interfaces below ingress and egress */
+	NEED_DIRECTION = 64, /* records that differ in having one */
+	NEED_CACHE = NEED_MAC | NEED_FLOW | NEED_PACKETS | NEED_PORTS
 };
 
 #define FIELD_WORDS 3 /* of 64 rows of the table each */
 
 /* What is chosen, beyond what every record has; all 0 is nothing. */
 struct field_choice {
-	bool mac;    /* MAC addresses */
-	bool biflow; /* both directions in one record (RFC 5103) */
+	bool mac;       /* MAC addresses */
+	bool biflow;    /* both directions in one record (RFC 5103) */
+	bool direction; /* flowDirection, of those of which it is known */
 	enum time_unit unit;
 	/* By name: rows of the table that shall be there, and shall not. */
 	uint64_t on[FIELD_WORDS], off[FIELD_WORDS];
@@ -66,6 +69,9 @@ void field_choose_labels(struct field_choice *, unsigned n);
 
 /* The NEED_ bits of what is chosen by name. */
 unsigned field_needs(const struct field_choice *);
+
+/* Whether an element of the default record is left out by name. */
+bool field_left_out(const struct field_choice *, const char *name);
 
 /* Whether anything is chosen by name. */
 bool field_any(const struct field_choice *);
@@ -101,7 +107,8 @@ struct template
 
 /*
  * The Templates of a dialect differ in what a flow has: one bit each.  The
- * Template ID is 256 plus the bits; it never changes.
+ * Template ID is 256 plus the bits; it never changes.  Of those that no record
+ * can have, the Template ID is 0.
  */
 enum {
 	FLAVOUR_V6 = 1,
@@ -109,12 +116,13 @@ enum {
 	FLAVOUR_VLAN = 4,
 	TEMPLATES = 8,
 	FLAVOUR_REVERSE = 8, /* only of biflows: both directions saw packets */
-	TEMPLATES_MAX = 16
+	FLAVOUR_DIRECTION = 16, /* only if chosen: direction is known */
+	TEMPLATES_MAX = 32
 };
 
 /*
  * Fill the templates of a dialect (DIALECT_NF9 or DIALECT_IPFIX) with what is
- * chosen.  Returns how many that are: TEMPLATES or, of biflows, TEMPLATES_MAX.
+ * chosen.  Returns one more than the index of the last.
  */
 unsigned template_all(
     struct template *, enum dialect_bit, const struct field_choice *);
@@ -235,8 +243,7 @@ void ie_list(FILE *);
 
 /*
  * Turn a conversation round: *out is the record of the reverse direction.
- * ICMP type and code, which are no ports, and the interface where the flow
- * was observed stay what they are.
+ * ICMP type and code, which are no ports, stay what they are.
  */
 void record_reverse(const struct flow_record *in, struct flow_record *out);
 

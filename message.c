@@ -32,6 +32,8 @@ message_least(const struct dialect *d, const struct field_choice *choice)
 	size_t longest = 0;
 
 	for (unsigned i = 0; i < n; i++) {
+		if (t[i].id == 0)
+			continue;
 		/* RFC 7011 s3.3.1: padding is shorter than any record. */
 		if (t[i].record_len < SET_ALIGN)
 			return 0;

@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "control.h"
+#include "links.h"
 #include "meters.h"
 #include "notify.h"
 #include "privdrop.h"
@@ -24,7 +25,8 @@ struct router;   /* router.h */
 struct probe {
 	struct config config;
 	struct privdrop privdrop;
-	struct wake wake; /* rung by the meters, a look-up or a signal */
+	struct wake wake;        /* rung by the meters, a look-up or a signal */
+	struct link_table links; /* read by the meters */
 	struct meters *meters;
 	struct exporter *exporter; /* NULL without collectors */
 	struct printer *printer;   /* NULL with collectors */

@@ -41,6 +41,13 @@ struct sampling {
 	uint32_t interval;
 };
 
+/* Which way a packet passed the interface where it was seen. */
+enum packet_direction {
+	DIRECTION_UNKNOWN = 0,
+	DIRECTION_IN = 1, /* received by the box */
+	DIRECTION_OUT = 2 /* sent by it */
+};
+
 /* From when to when something happened; all 0 = never. */
 struct time_span {
 	uint64_t first_ns, last_ns;
@@ -66,6 +73,13 @@ struct flow_half {
 	uint64_t end_ns;    /* last packet; start_ns <= end_ns */
 	uint16_t tcp_flags; /* OR of all; bit 0 is FIN, bit 8 is AE/NS */
 	uint8_t tos;        /* class of service of the first packet */
+	uint8_t direction;  /* enum packet_direction, of those counted */
+	/*
+	 * ifIndex of the interfaces it came in by and left by; 0 = not known,
+	 * or none, since the box itself is that end.  Where the direction is
+	 * not known, ingress is where it was seen.
+	 */
+	uint32_t ingress, egress;
 };
 
 /*
@@ -95,13 +109,12 @@ struct flow_record {
 	uint8_t end_reason; /* enum flow_end */
 	uint8_t biflow;     /* enum biflow_direction */
 	uint8_t src_mac[6], dst_mac[6];
-	uint32_t ingress, egress; /* ifIndex; 0 = unknown */
-	uint64_t ended_ns;        /* when the record was made; >= end_ns */
+	uint64_t ended_ns; /* when the record was made; >= end_ns */
 	struct flow_half fwd, rev;
 	/* What only --fields asks for, borrowed like the record; or NULL. */
-	const struct flow_extra *extra;
+	struct flow_extra *extra;
 	const struct flow_nat *nat; /* borrowed; NULL = not translated */
-	bool turned;                /* fwd is half 1 of it */
+	bool turned;                /* fwd is half 1 of extra and nat */
 };
 
 #endif

@@ -78,6 +78,8 @@ static const struct counter account_rows[] = {
 	    AT(account, ignored), true },
 	{ "packets deleted", "packetsDeleted",
 	    AT(account, deleted), true },
+	{ "packets seen again", "packetsSeenAgain",
+	    AT(account, again), false },
 	{ "packets of own sessions", "packetsOfOwnSessions",
 	    AT(account, own), false },
 };
@@ -105,6 +107,8 @@ static const struct counter note_rows[] = {
 	    AT(meter_stats, capture.short_transport), false },
 	{ "length from frame", "lengthFromFrame",
 	    AT(meter_stats, capture.frame_length), false },
+	{ "above MTU", "aboveMtu",
+	    AT(meter_stats, capture.above_mtu), false },
 	{ "fragments", NULL,
 	    AT(meter_stats, fragments), false },
 	{ "fragments without first", "fragmentsWithoutFirst",
@@ -129,6 +133,8 @@ static const struct counter octet_rows[] = {
 	    AT(meter_stats, track.ended_octets), true },
 	{ "octets deleted", "octetsDeleted",
 	    AT(meter_stats, track.deleted_octets), false },
+	{ "octets seen again", "octetsSeenAgain",
+	    AT(meter_stats, track.again_octets), false },
 };
 
 static const struct counter flow_rows[] = {
@@ -502,12 +508,13 @@ report_account(const struct meter_stats *m, const struct router *router)
 		.own = own,
 		.ignored = capture_ignored(&m->capture) + m->sampled_out,
 		.deleted = t->deleted_packets,
+		.again = t->again_packets,
 	};
 
 	if (t->active > 0)
 		a.in_flows = t->packets - t->ended_packets - t->deleted_packets;
 	a.off_by = (int64_t)(a.received - a.in_records - a.in_flows -
-			     a.ignored - a.deleted - a.own);
+			     a.ignored - a.deleted - a.again - a.own);
 	return a;
 }
 

@@ -83,7 +83,7 @@ ring_push(struct ring *r, const void *item)
 	return true;
 }
 
-const void *
+void *
 ring_peek(struct ring *r, size_t *n)
 {
 	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);

@@ -32,7 +32,7 @@ bool ring_push(struct ring *, const void *item);
  * Consumer: return the oldest items, and in *n how many stand there in a row;
  * 0 if the ring is empty.  They are valid until ring_release.
  */
-const void *ring_peek(struct ring *, size_t *n);
+void *ring_peek(struct ring *, size_t *n);
 
 /* Consumer: give n items (at most what ring_peek returned) back. */
 void ring_release(struct ring *, size_t n);

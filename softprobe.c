@@ -160,8 +160,9 @@ fanout_group(size_t i)
 
 /* Open one interface, or with --wait a place for it. */
 static struct capture *
-open_interface(const struct config *cfg, size_t i)
+open_interface(const struct probe *p, size_t i)
 {
+	const struct config *cfg = &p->config;
 	const struct config_source *s = &cfg->source[i];
 	struct capture_config config = cfg->capture;
 	char errbuf[CAPTURE_ERROR_LEN];
@@ -169,6 +170,7 @@ open_interface(const struct config *cfg, size_t i)
 	bool missing;
 
 	config.fanout = cfg->workers > 1 ? fanout_group(i) : 0;
+	config.links = cfg->track.router ? &p->links : NULL;
 	c = capture_open_live(s->name, s->ifindex, &config, &missing, errbuf);
 	if (c != NULL)
 		return c;
@@ -190,7 +192,7 @@ open_interfaces(struct probe *p, const struct meter_config *config)
 	int error;
 
 	for (; n < p->config.nsources; n++) {
-		capture[n] = open_interface(&p->config, n);
+		capture[n] = open_interface(p, n);
 		if (capture[n] == NULL)
 			break;
 	}
@@ -372,8 +374,8 @@ may_export(const struct probe *p, bool full, uint64_t mono_ns)
 
 /* Export one record, with its extra unless that is NULL, if it shall be. */
 static void
-export_record(struct probe *p, const struct flow_record *r,
-    const struct flow_extra *extra)
+export_record(
+    struct probe *p, const struct flow_record *r, struct flow_extra *extra)
 {
 	struct flow_record whole;
 
@@ -399,7 +401,7 @@ fetch_from(struct probe *p, size_t worker, uint64_t mono_ns)
 	struct ring *extra_ring = meters_extra_ring(p->meters, worker);
 	uint32_t used = ring_used(ring), half = ring_capacity(ring) / 2;
 	bool was_full = used == ring_capacity(ring);
-	const struct flow_extra *extra = NULL;
+	struct flow_extra *extra = NULL;
 	const struct flow_record *r;
 	size_t done = 0, n, extras, i;
 

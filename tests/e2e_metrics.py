@@ -25,6 +25,7 @@ PLAIN = {
     "account.packetsInRecords": "recorded_packets",
     "account.packetsInActiveFlows": "active_packets",
     "account.packetsDeleted": "deleted_packets",
+    "account.packetsSeenAgain": "repeated_packets",
     "account.packetsOfOwnSessions": "own_packets",
     "account.offBy": "unaccounted_packets",
     "account.notSentPacketTotalCount": "unexported_packets",
@@ -34,6 +35,7 @@ PLAIN = {
     "router.ownRecords": "own_records",
     "router.ownOctets": "own_octets",
     "notes.shortTransport": "short_transport_packets",
+    "notes.aboveMtu": "above_mtu_packets",
     "notes.lengthFromFrame": "frame_length_packets",
     "notes.fragments": "fragment_packets",
     "notes.fragmentsWithoutFirst": "orphan_fragment_packets",
@@ -46,6 +48,7 @@ PLAIN = {
     "octets.octetsInFlows": "flow_octets",
     "octets.octetsInRecords": "recorded_octets",
     "octets.octetsDeleted": "deleted_octets",
+    "octets.octetsSeenAgain": "repeated_octets",
 }
 DERIVED = {
     "account.ignoredPacketTotalCount": lambda p: p.sum("ignored_packets"),

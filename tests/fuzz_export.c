@@ -123,15 +123,16 @@ static bool
 flow_value(const struct due *d, unsigned id, uint64_t *v)
 {
 	const struct flow_record *r = &d->flow;
+	const struct flow_half *h = &d->half[0];
 	const struct {
 		unsigned id;
 		uint64_t value;
 	} known[] = { { 4, r->protocol }, { 7, r->src_port },
-		{ 11, r->dst_port }, { 10, r->ingress }, { 14, r->egress },
+		{ 11, r->dst_port }, { 10, h->ingress }, { 14, h->egress },
 		{ 32, r->icmp }, { 139, r->icmp }, { 58, r->vlan },
 		{ 59, r->vlan }, { 60, r->ip_version }, { 136, r->end_reason },
-		{ 239, r->biflow }, { 148, d->flow_id }, { 252, r->ingress },
-		{ 253, r->egress } };
+		{ 239, r->biflow }, { 148, d->flow_id }, { 252, h->ingress },
+		{ 253, h->egress }, { 61, h->direction == DIRECTION_OUT } };
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (known[i].id == id) {
@@ -210,10 +211,11 @@ receive(void)
 /* What the script says ----------------------------------------------------- */
 
 static void
-read_half(struct rbuf *s, struct flow_half *h, bool small)
+read_half(struct rbuf *s, struct flow_half *h, uint8_t ingress, uint8_t egress)
 {
 	static const uint64_t packets[] = { 0, 1, 2, 40, 65536, UINT32_MAX,
 		UINT64_C(1) << 40, UINT64_MAX >> 8 };
+	bool small = world.collector.version <= 5;
 	unsigned how = rb_u8(s);
 	/* At most 12 days, as far as a boot time stands back. */
 	uint64_t ns = (uint64_t)rb_u32(s) * (how & 128 ? 200000 : 1000);
@@ -224,6 +226,9 @@ read_half(struct rbuf *s, struct flow_half *h, bool small)
 	h->end_ns = h->start_ns + ns;
 	h->tcp_flags = rb_u16(s) & 0xfff;
 	h->tos = rb_u8(s);
+	h->ingress = ingress;
+	h->egress = egress;
+	h->direction = (uint8_t)((ingress ^ egress) % (DIRECTION_OUT + 1));
 	if (h->packets == 0)
 		*h = (struct flow_half){ 0 };
 }
@@ -274,6 +279,7 @@ add_record(struct exporter *e, struct rbuf *s)
 	struct flow_record r = { .ip_version = 4 };
 	struct flow_extra x;
 	unsigned how = rb_u8(s);
+	uint8_t ingress, egress;
 
 	if (how >= 224)
 		leap(s);
@@ -287,11 +293,11 @@ add_record(struct exporter *e, struct rbuf *s)
 	if (how & 8)
 		r.ip_version = 6;
 	r.vlan = how & 16 ? rb_u16(s) & 0xfff : 0;
-	r.ingress = rb_u8(s);
-	r.egress = rb_u8(s);
+	ingress = rb_u8(s);
+	egress = rb_u8(s);
 	r.end_reason = (uint8_t)(1 + how % (FLOW_ENDS - 1));
-	read_half(s, &r.fwd, world.collector.version <= 5);
-	read_half(s, &r.rev, world.collector.version <= 5);
+	read_half(s, &r.fwd, ingress, egress);
+	read_half(s, &r.rev, egress, ingress);
 	read_extra(s, &x);
 	if (r.fwd.packets == 0 && r.rev.packets == 0)
 		return;
@@ -331,6 +337,7 @@ choose(struct rbuf *s)
 	if (world.collector.version == 10)
 		choice->unit = (enum time_unit)(how / 5 % 4);
 	choice->mac = how & 32;
+	choice->direction = how & 64;
 	world.collector.mtu = 256 + size * 30;
 	world.collector.options = d->has_sets ? fields & 15 : 0;
 	for (unsigned n = fields >> 4; d->has_sets && n > 0; n--) {

@@ -15,6 +15,7 @@
 #include "bytes.h"
 #include "decode.h"
 #include "extra.h"
+#include "record.h"
 #include "tests/unit.h"
 
 /* In the file format these two have numbers of their own. */
@@ -661,6 +662,72 @@ UNIT(the_interface_of_the_link_layer_wins_over_the_capture)
 	begin("0200 0005 0800 0400 00000009 2f00 0900" TCP4);
 	expect_ok(DLT_NFLOG);
 	ck_assert_uint_eq(p.ifindex, 9);
+}
+END_TEST
+
+UNIT(the_link_layer_tells_the_direction_where_it_has_one)
+{
+	static const enum packet_direction way[] = { DIRECTION_IN, DIRECTION_IN,
+		DIRECTION_IN, DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN };
+
+	for (unsigned type = 0; type < 6; type++) {
+		start();
+		wb_u16(&frame, (uint16_t)type);
+		hex("0001" SLL_ADDRESS "0800" TCP4);
+		expect_ok(DLT_LINUX_SLL);
+		ck_assert_uint_eq(p.direction, way[type]);
+		begin("0800 0000 00000007 0001");
+		wb_u8(&frame, (uint8_t)type);
+		hex("06 020000000001 0000" TCP4);
+		expect_ok(DLT_LINUX_SLL2);
+		ck_assert_uint_eq(p.direction, way[type]);
+	}
+	begin(MACS "0800" TCP4);
+	expect_ok(DLT_EN10MB);
+	ck_assert_uint_eq(p.direction, DIRECTION_UNKNOWN);
+}
+END_TEST
+
+UNIT(pflog_headers_of_all_ages_tell_the_direction)
+{
+	static const enum packet_direction way[] = { DIRECTION_UNKNOWN,
+		DIRECTION_IN, DIRECTION_OUT, DIRECTION_UNKNOWN };
+
+	for (unsigned value = 0; value < 4; value++) {
+		begin("2d 02 00 00" ZEROS16 ZEROS16 "0000000000000000");
+		wb_u8(&frame, (uint8_t)value);
+		hex("000000" TCP4);
+		expect_ok(DLT_PFLOG);
+		ck_assert_uint_eq(p.direction, way[value]);
+		begin("3d 02 00 00" ZEROS16 ZEROS16 ZEROS16 "0000000000000000");
+		wb_u8(&frame, (uint8_t)value);
+		hex("000000" TCP4);
+		expect_ok(DLT_PFLOG);
+		ck_assert_uint_eq(p.direction, way[value]);
+		begin("48 02 00 00" ZEROS16 ZEROS16 ZEROS16 "0000000000000000");
+		wb_u8(&frame, (uint8_t)value);
+		hex("000000 0000000000000000" TCP4);
+		expect_ok(DLT_PFLOG);
+		ck_assert_uint_eq(p.direction, way[value]);
+	}
+}
+END_TEST
+
+UNIT(nflog_tells_both_interfaces_and_the_direction)
+{
+	begin("0200 0005 0800 0400 00000009 0800 0500 0000000a 2f00 0900" TCP4);
+	expect_ok(DLT_NFLOG);
+	ck_assert_uint_eq(p.ifindex, 9);
+	ck_assert_uint_eq(p.egress, 10);
+	ck_assert_uint_eq(p.direction, DIRECTION_IN);
+	begin("0200 0005 0800 0500 0000000a 2f00 0900" TCP4);
+	expect_ok(DLT_NFLOG);
+	ck_assert_uint_eq(p.ifindex, 10);
+	ck_assert_uint_eq(p.direction, DIRECTION_OUT);
+	begin("0200 0005 2f00 0900" TCP4);
+	expect_ok(DLT_NFLOG);
+	ck_assert_uint_eq(p.ifindex, UINT32_C(0x55555555)); /* untouched */
+	ck_assert_uint_eq(p.direction, DIRECTION_UNKNOWN);
 }
 END_TEST
 
@@ -1415,6 +1482,9 @@ UNIT_MAIN("decode", ethernet_ipv4_tcp_fills_every_field,
     wifi_addresses_follow_the_ds_bits, wifi_qos_and_ht_control_are_stepped_over,
     cooked_capture_gives_the_source_address_if_it_has_6_octets,
     the_interface_of_the_link_layer_wins_over_the_capture,
+    the_link_layer_tells_the_direction_where_it_has_one,
+    pflog_headers_of_all_ages_tell_the_direction,
+    nflog_tells_both_interfaces_and_the_direction,
     pflog_headers_of_all_ages_are_stepped_over,
     nflog_attributes_before_the_datagram_are_stepped_over,
     nflog_believes_the_ip_length_of_a_shortened_copy,

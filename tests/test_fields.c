@@ -551,7 +551,7 @@ UNIT(interface_names_are_those_of_the_table_or_empty)
 	record_split(&r, &choice, split);
 	ck_assert_str_eq(split[0].interface_name, "eth0");
 	ck_assert_str_eq(split[1].interface_description, "a \"wire\"");
-	r.ingress = 4;
+	r.fwd.ingress = 4;
 	record_split(&r, &choice, split);
 	ck_assert_str_eq(split[0].interface_name, "");
 }

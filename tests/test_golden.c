@@ -164,8 +164,8 @@ check_fixed(const struct dialect *d, const char *name)
 	put(&m, &t, &r);
 	put(&m, &t, &reverse);
 	r = flavoured_record(FLAVOUR_ICMP);
-	r.ingress = 65535;
-	r.egress = 65536;
+	r.fwd.ingress = 65535;
+	r.fwd.egress = 65536;
 	put(&m, &t, &r);
 	check_golden(name, &m);
 }

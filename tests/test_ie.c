@@ -146,8 +146,8 @@ UNIT(rfc7011_6_1_values_are_in_network_byte_order_at_their_lengths)
 	uint8_t at[256];
 
 	r.fwd.octets = UINT64_C(0x0102030405060708);
-	r.ingress = UINT32_C(0x11223344);
-	r.egress = UINT32_C(0x55667788);
+	r.fwd.ingress = UINT32_C(0x11223344);
+	r.fwd.egress = UINT32_C(0x55667788);
 	template_all(t, DIALECT_IPFIX, &plain_choice);
 	s = shape_of(&t[0]);
 	put(&t[0], &r, 0, at);
@@ -305,18 +305,60 @@ UNIT(netflow5_tells_an_ifindex_above_65535_as_0)
 	uint8_t at[256];
 
 	template_fixed(&t, DIALECT_NF5);
-	r.ingress = 65535;
-	r.egress = 65536;
+	r.fwd.ingress = 65535;
+	r.fwd.egress = 65536;
 	put(&t, &r, NOON, at);
 	ck_assert_mem_eq(at + 12, "\xff\xff\0\0", 4);
-	r.ingress = 65536 + 7; /* not interface 7 */
-	r.egress = 0;
+	r.fwd.ingress = 65536 + 7; /* not interface 7 */
+	r.fwd.egress = 0;
 	put(&t, &r, NOON, at);
 	ck_assert_mem_eq(at + 12, "\0\0\0\0", 4);
 }
 END_TEST
 
 /* Turning round ------------------------------------------------------------ */
+
+UNIT(direction_is_there_where_it_is_known)
+{
+	static const uint8_t told[] = {
+		[DIRECTION_IN] = 0, [DIRECTION_OUT] = 1
+	};
+	struct field_choice choice = { .direction = true };
+	struct template t[TEMPLATES_MAX];
+	struct export_record out[2];
+	struct flow_record r = tcp_record();
+	uint8_t at[256];
+
+	ck_assert_uint_eq(template_all(t, DIALECT_IPFIX, &choice),
+	    TEMPLATES + 2 * FLAVOUR_REVERSE);
+	for (unsigned i = 0; i < TEMPLATES; i++) {
+		struct template *with = &t[i | FLAVOUR_DIRECTION];
+
+		ck_assert_uint_eq(t[i].id, 256 + i);
+		ck_assert_uint_eq(t[i | FLAVOUR_REVERSE].id, 0);
+		ck_assert_uint_eq(with->id, 256 + (i | FLAVOUR_DIRECTION));
+		ck_assert_uint_eq(with->record_len, t[i].record_len + 1);
+	}
+	for (unsigned way = DIRECTION_UNKNOWN; way <= DIRECTION_OUT; way++) {
+		struct shape s;
+		unsigned flavour;
+
+		r.fwd.direction = way & 3U;
+		record_split(&r, &choice, out);
+		flavour = template_flavour(&out[0].flow);
+		ck_assert_uint_eq(
+		    flavour, way == DIRECTION_UNKNOWN ? 0 : FLAVOUR_DIRECTION);
+		if (flavour == 0)
+			continue;
+		s = shape_of(&t[flavour]);
+		put(&t[flavour], &out[0].flow, 0, at);
+		ck_assert_uint_eq(value_of(&s, at, 61), told[way]);
+	}
+	choice.direction = false; /* nor is it told where nobody asks */
+	record_split(&r, &choice, out);
+	ck_assert_uint_eq(template_flavour(&out[0].flow), 0);
+}
+END_TEST
 
 UNIT(reversing_swaps_addresses_ports_macs_and_halves)
 {
@@ -325,6 +367,8 @@ UNIT(reversing_swaps_addresses_ports_macs_and_halves)
 	memcpy(in.src_mac, "\x02\0\0\0\0\x01", 6);
 	memcpy(in.dst_mac, "\x02\0\0\0\0\x02", 6);
 	in.vlan = 5;
+	in.rev.ingress = 8;
+	in.rev.egress = 9;
 	record_reverse(&in, &out);
 	ck_assert_mem_eq(out.src, in.dst, 16);
 	ck_assert_mem_eq(out.dst, in.src, 16);
@@ -334,8 +378,8 @@ UNIT(reversing_swaps_addresses_ports_macs_and_halves)
 	ck_assert_uint_eq(out.dst_port, 49152);
 	ck_assert_mem_eq(&out.fwd, &in.rev, sizeof(in.rev));
 	ck_assert_mem_eq(&out.rev, &in.fwd, sizeof(in.fwd));
-	ck_assert_uint_eq(out.ingress, 3); /* where it was observed */
-	ck_assert_uint_eq(out.egress, 4);
+	ck_assert_uint_eq(out.fwd.ingress, 8); /* each half has its own */
+	ck_assert_uint_eq(out.fwd.egress, 9);
 	ck_assert_uint_eq(out.vlan, 5);
 	ck_assert_uint_eq(out.protocol, 6);
 	ck_assert_uint_eq(out.end_reason, FLOW_END_FLOW);
@@ -512,6 +556,7 @@ UNIT_MAIN("ie", netflow9_templates_have_these_fields_and_lengths,
     a_record_that_does_not_fit_writes_nothing,
     netflow5_records_are_48_octets_with_every_field_in_its_place,
     netflow5_tells_an_ifindex_above_65535_as_0,
+    direction_is_there_where_it_is_known,
     reversing_swaps_addresses_ports_macs_and_halves,
     reversing_keeps_icmp_type_and_code_where_they_are,
     reversing_twice_gives_the_record_back,

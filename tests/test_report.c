@@ -242,8 +242,8 @@ UNIT(statistics_show_both_sides_of_the_account)
 	check_has(JSON, statistics(JSON, NULL, 0),
 	    "\"account\":{\"packetsReceived\":1000,\"packetsInRecords\":700,"
 	    "\"packetsInActiveFlows\":100,\"ignoredPacketTotalCount\":150,"
-	    "\"packetsDeleted\":50,\"packetsOfOwnSessions\":0,"
-	    "\"balanced\":true,\"offBy\":0,"
+	    "\"packetsDeleted\":50,\"packetsSeenAgain\":0,"
+	    "\"packetsOfOwnSessions\":0,\"balanced\":true,\"offBy\":0,"
 	    "\"notSentPacketTotalCount\":17,",
 	    NULL);
 }
