@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -51,6 +53,21 @@ static inline void
 hide_stdout(void)
 {
 	require(freopen("/dev/null", "w", stdout) != NULL);
+}
+
+/* The path of a file of these octets; it is good until the next one. */
+static inline const char *
+file_of(const uint8_t *data, size_t size)
+{
+	static char path[64];
+	static int fd = -1;
+
+	if (fd == -1)
+		fd = memfd_create("fuzz", MFD_CLOEXEC);
+	require(fd != -1 && ftruncate(fd, (off_t)size) == 0);
+	require(pwrite(fd, data, size, 0) == (ssize_t)size);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return path;
 }
 
 /* The octets as text of their own, which ends where they do. */

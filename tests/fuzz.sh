@@ -89,7 +89,7 @@ longest_of()
 run_libfuzzer()
 {
 	# shellcheck disable=SC2046 # lists of words
-	ASAN_OPTIONS=quarantine_size_mb=1:malloc_context_size=6 \
+	ASAN_OPTIONS=quarantine_size_mb=1:malloc_context_size=3 \
 	    "$out/$1" -max_total_time="$seconds" -timeout=10 \
 	    -rss_limit_mb=2048 -max_len="$(longest_of "$1")" \
 	    -print_final_stats=1 -artifact_prefix="$out/$1-" $(words_of "-dict=" "$1") \
@@ -134,7 +134,8 @@ run()
 work()
 {
 	# shellcheck disable=SC2086 # lists of words
-	$cc $flags $main -o "$out/$1" "tests/fuzz_$1.c" "$out"/*.o $libs
+	$cc $flags $main $wrap -o "$out/$1" "tests/fuzz_$1.c" \
+	    tests/fuzz_heap.c "$out"/*.o $libs
 	if run "$1"; then
 		echo "fuzz: $1: $(sed -n \
 		    's/^stat::number_of_executed_units: *//p' \
@@ -149,6 +150,7 @@ work()
 flags="$(tests/make-value.sh OWN_CFLAGS OWN_CPPFLAGS) -U_FORTIFY_SOURCE -I."
 flags="$flags ${FUZZ_OPT:--O2} -g -fno-omit-frame-pointer $sanitize"
 libs=$(tests/make-value.sh ALL_LIBS)
+wrap=-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 sources=$(tests/make-value.sh OBJS | sed 's/\.o\>/.c/g')
 if [ $# -eq 0 ]; then
 	# shellcheck disable=SC2046 # a list of words

@@ -5,28 +5,12 @@
  * Whatever the file, every frame is a packet or one named discard, bursts
  * keep their size, and the clock never runs backwards.
  */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "capture.h"
+#include "fuzz.h"
 
 static struct {
 	uint64_t packets, clock_ns;
 } seen;
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void
-require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void
 on_burst(struct packet *p, struct packet_extra *extra, size_t n, void *arg)
@@ -74,25 +58,13 @@ read_whole(const char *path)
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static char hide[] = "-close_fd_mask=2", *longer[64];
-
-	require(*argc + 2 <= (int)(sizeof(longer) / sizeof(*longer)));
-	for (int i = 0; i < *argc; i++)
-		longer[i] = (*argv)[i];
-	longer[(*argc)++] = hide;
-	*argv = longer;
+	hide_stderr(argc, argv);
 	return 0;
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	char path[64];
-	int fd = memfd_create("fuzz", MFD_CLOEXEC);
-
-	require(fd != -1 && write(fd, data, len) == (ssize_t)len);
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	read_whole(path);
-	close(fd);
+	read_whole(file_of(data, len));
 	return 0;
 }
