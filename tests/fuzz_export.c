@@ -307,16 +307,17 @@ add_record(struct exporter *e, struct rbuf *s)
 	exporter_add(e, &r);
 }
 
+/* The name of a row; NULL past the last. */
 static const char *
-name_of(unsigned n)
+name_of(size_t n)
 {
-	const char *name = NULL;
-	size_t row = 0;
+	static const char *names[TEMPLATE_FIELDS_MAX + 1];
 
-	do {
-		name = field_name(&row);
-	} while (name != NULL && n-- > 0);
-	return name;
+	if (names[0] == NULL)
+		for (size_t row = 0, i = 0;
+		     (names[i] = field_name(&row)) != NULL;)
+			i++;
+	return n < TEMPLATE_FIELDS_MAX ? names[n] : NULL;
 }
 
 /* Choose as a command line may; returns whether it would be taken. */
@@ -340,7 +341,7 @@ choose(struct rbuf *s)
 	choice->direction = how & 64;
 	world.collector.mtu = 256 + size * 30;
 	world.collector.options = d->has_sets ? fields & 15 : 0;
-	for (unsigned n = fields >> 4; d->has_sets && n > 0; n--) {
+	for (unsigned n = fields >> 5; d->has_sets && n > 0; n--) {
 		unsigned which = rb_u8(s);
 		const char *name = name_of(which & 127);
 
