@@ -37,26 +37,19 @@ udp_connect(struct transport *t)
 	return CARRIER_UP; /* that only set the address */
 }
 
-/* Datagrams from the front of the queue that are handed over together. */
-static unsigned
-batch_of(const struct transport *t)
-{
-	size_t n = queue_count(t->queue);
-
-	return (unsigned)(n < TRANSPORT_BATCH ? n : TRANSPORT_BATCH);
-}
-
 /*
  * Hand datagrams from the front of the queue to the kernel, in one call where
  * it can take several.  Returns how many it took, or -1 with errno.
  */
+#ifdef __linux__
 static int
 send_some(struct transport *t)
 {
-#ifdef __linux__
 	struct mmsghdr message[TRANSPORT_BATCH];
 	struct iovec iov[TRANSPORT_BATCH];
-	unsigned n = batch_of(t);
+	size_t waiting = queue_count(t->queue);
+	unsigned n =
+	    (unsigned)(waiting < TRANSPORT_BATCH ? waiting : TRANSPORT_BATCH);
 
 	memset(message, 0, n * sizeof(message[0]));
 	for (unsigned i = 0; i < n; i++) {
@@ -67,12 +60,16 @@ send_some(struct transport *t)
 		message[i].msg_hdr.msg_iovlen = 1;
 	}
 	return sendmmsg(t->fd, message, n, MSG_NOSIGNAL);
+}
 #else
+static int
+send_some(struct transport *t)
+{
 	const struct queued *m = queue_peek(t->queue, 0);
 
 	return send(t->fd, m->data, m->len, MSG_NOSIGNAL) == -1 ? -1 : 1;
-#endif
 }
+#endif
 
 /*
  * An ICMP unreachable is reported by the next send in place of sending, so
