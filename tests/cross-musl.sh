@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# cross-musl.sh - musl, libpcap, libbsd and libcheck from source, static, for
-# a machine that the distribution has a compiler for but no libraries:
+# cross-musl.sh - musl, libpcap, libbsd and libcheck from source, for a machine
+# that the distribution has a compiler for but no libraries:
 #
 #	tests/cross-musl.sh mips-linux-gnu SOURCES ROOT
 #
@@ -25,17 +25,22 @@ musl()
 {
 	cd musl-*/
 	CC=$triplet-gcc AR=$triplet-ar RANLIB=$triplet-ranlib ./configure \
-	    --host="$triplet" --prefix="$root" --disable-shared \
+	    --host="$triplet" --prefix="$root" --syslibdir="$root/lib" \
 	    --enable-wrapper=gcc CFLAGS=-Os
 	build
 	build install
 	# What the kernel says is no part of a C library.
 	for headers in linux asm asm-generic; do
-		ln -sf "/usr/$triplet/include/$headers" "$root/include/"
+		for at in /usr/include "/usr/include/$triplet" \
+		    "/usr/$triplet/include"; do
+			[ ! -d "$at/$headers" ] ||
+			    ln -sfn "$at/$headers" "$root/include/$headers"
+		done
 	done
 }
 
-# Debian's makefile cannot build its shared library without installing.
+# Debian's makefile cannot build its shared library without installing, so
+# that is made of the static one.
 libpcap()
 {
 	cd libpcap-*/
@@ -43,7 +48,8 @@ libpcap()
 	    --with-pcap=linux --disable-usb --disable-dbus \
 	    --disable-bluetooth --disable-rdma --without-libnl
 	build libpcap.a libpcap.pc
-	cp libpcap.a "$root/lib/"
+	$CC -shared -Wl,-soname,libpcap.so -Wl,--whole-archive libpcap.a \
+	    -Wl,--no-whole-archive -o "$root/lib/libpcap.so"
 	cp -R pcap pcap*.h "$root/include/"
 	mkdir -p "$root/lib/pkgconfig"
 	cp libpcap.pc "$root/lib/pkgconfig/"
@@ -57,9 +63,8 @@ autotools()
 	find . -name aclocal.m4 -exec touch {} +
 	find . -name configure -exec touch {} +
 	find . \( -name Makefile.in -o -name 'config*.in' \) -exec touch {} +
-	./configure --host="$triplet" --prefix="$root" --disable-shared \
-	    --disable-subunit ac_cv_func_malloc_0_nonnull=yes \
-	    ac_cv_func_realloc_0_nonnull=yes
+	./configure --host="$triplet" --prefix="$root" --disable-subunit \
+	    ac_cv_func_malloc_0_nonnull=yes ac_cv_func_realloc_0_nonnull=yes
 	build "$@"
 	build "$@" install
 }
@@ -67,8 +72,8 @@ autotools()
 rm -rf "$root"
 mkdir -p "$root"
 (musl)
-export REALGCC="$triplet-gcc" CC="$root/bin/musl-gcc -static"
-export AR="$triplet-ar" RANLIB="$triplet-ranlib" CFLAGS=-Os
+export REALGCC="$triplet-gcc" CC="$root/bin/musl-gcc"
+export AR="$triplet-ar" RANLIB="$triplet-ranlib" CFLAGS='-Os -fPIC'
 export PKG_CONFIG_LIBDIR="$root/lib/pkgconfig"
 (libpcap)
 (autotools libmd)

@@ -5,8 +5,11 @@
 #
 # Builds softprobe, softprobectl and the unit tests with a cross compiler and
 # the distribution's libraries for that machine (mips: musl and libraries from
-# source), then runs the unit tests and cross_replay.py in qemu's user mode.
-# A name in CROSS_TESTS, such as e2e_wire or e2e_replay, is run there too.
+# source; musl: the same on this machine), then runs the unit tests and
+# cross_replay.py in qemu's user mode.
+# A name in CROSS_TESTS, such as e2e_wire or e2e_replay, is run there too;
+# CROSS_UNITS names the unit tests, if not all.  NATIVE is a directory with a
+# native softprobe to compare with, if none is to be built.
 #
 # What cannot be had is skipped and said loudly.  Downloads stay in
 # build/cross until `make clean`; nothing is installed on this machine, that
@@ -16,6 +19,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 top=$PWD/build/cross
+native=${NATIVE:-$top/native}
 jobs=${JOBS:-2}
 passed=0
 failed=0
@@ -36,11 +40,14 @@ describe()
 	mipsel) triplet=mipsel-linux-gnu ;;
 	mips64el) triplet=mips64el-linux-gnuabi64 ;;
 	ppc64el) triplet=powerpc64le-linux-gnu emulator=qemu-ppc64le ;;
+	musl) triplet=$(gcc -dumpmachine) from=source emulator=env ;; # this one
 	*) return 1 ;;
 	esac
 	dir=$top/$arch
 	root=$dir/root
 	tree=$dir/tree
+	runs="$emulator -L $root"
+	[ "$emulator" != env ] || runs=$emulator
 }
 
 # The address of this release's archive, from apt's own configuration.
@@ -69,7 +76,7 @@ fetch_packages()
 	set -- -o APT::Architecture="$arch" -o APT::Architectures="$arch"
 	apt "$@" update && apt "$@" install --download-only \
 	    --no-install-recommends libc6-dev libpcap-dev libbsd-dev \
-	    zlib1g-dev check
+	    zlib1g-dev libssl-dev libseccomp-dev check
 }
 
 fetch_source()
@@ -124,18 +131,18 @@ toolchain()
 {
 	if [ "$from" = source ]; then
 		export REALGCC="$triplet-gcc"
-		compiler="$root/bin/musl-gcc -static"
-		set -- "$root/lib/pkgconfig" / --static
+		compiler="$root/bin/musl-gcc"
+		set -- "$root/lib/pkgconfig" /
 	else
 		compiler="$triplet-gcc --sysroot=$root"
 		libraries=$root/usr/lib/$("$triplet-gcc" -print-multiarch)
 		set -- "$libraries/pkgconfig:$root/usr/share/pkgconfig" \
-		    "$root" ''
+		    "$root"
 	fi
 	cat >"$dir/pkg-config" <<-EOF
 	#!/bin/sh
 	export PKG_CONFIG_LIBDIR=$1 PKG_CONFIG_SYSROOT_DIR=$2
-	exec pkg-config $3 "\$@"
+	exec pkg-config "\$@"
 	EOF
 	chmod +x "$dir/pkg-config"
 }
@@ -145,7 +152,7 @@ is_runnable()
 {
 	echo 'int main(void) { return 42; }' >"$dir/try.c"
 	$compiler -o "$dir/try" "$dir/try.c" || return 1
-	"$emulator" -L "$root" "$dir/try"
+	$runs "$dir/try"
 	[ $? -eq 42 ]
 }
 
@@ -185,33 +192,42 @@ emulate()
 {
 	for program in softprobe softprobectl tests/test_*.c; do
 		program=${program%.c}
+		[ -e "$program" ] || continue # not in CROSS_UNITS
 		mkdir -p "foreign/$(dirname "$program")"
 		mv "$program" "foreign/$program" || return 1
 		cat >"$program" <<-EOF
 		#!/bin/sh
-		exec $emulator -L $root $tree/foreign/$program "\$@"
+		exec $runs $tree/foreign/$program "\$@"
 		EOF
 		chmod +x "$program"
 	done
 }
 
+# The unit tests that are wanted, one a line.
+units()
+{
+	if [ -n "${CROSS_UNITS:-}" ]; then
+		echo "$CROSS_UNITS" | tr ' ' '\n'
+	else
+		(cd tests && ls test_*.c) | sed 's/\.c$//'
+	fi
+}
+
 build()
 {
 	copy_tree "$tree" && cd "$tree" || return 1
-	set -- CC="$compiler" AR="$triplet-ar" PKG_CONFIG="$dir/pkg-config"
-	if [ "$from" = source ]; then # static, and without the optional zlib
-		set -- "$@" LDFLAGS=-no-pie
-	fi
-	${MAKE:-make} -s -j "$jobs" "$@" all tests && emulate
+	# shellcheck disable=SC2046 # a list of words
+	${MAKE:-make} -s -j "$jobs" CC="$compiler" AR="$triplet-ar" \
+	    PKG_CONFIG="$dir/pkg-config" all $(units | sed 's|^|tests/|') &&
+	    emulate
 }
 
 # The tests of one tree; its last line is the counts.
 run_tests()
 {
 	cd "$tree" || return 1
-	units=$(cd tests && echo test_*.c | sed 's/\.c\>//g')
-	# shellcheck disable=SC2086 # lists of words
-	NATIVE=$top/native JOBS=$jobs tests/run cross_replay $units \
+	# shellcheck disable=SC2046,SC2086 # lists of words
+	NATIVE=$native JOBS=$jobs tests/run cross_replay $(units) \
 	    ${CROSS_TESTS:-}
 }
 
@@ -258,12 +274,12 @@ fi
 for arch; do
 	if ! describe; then
 		echo "cross.sh: $arch: give s390x, armhf, i386, mips, arm64," \
-		    "armel, mipsel, mips64el or ppc64el" >&2
+		    "armel, mipsel, mips64el, ppc64el or musl" >&2
 		exit 2
 	fi
 done
 mkdir -p "$top"
-if ! { copy_tree "$top/native" && (cd "$top/native" &&
+if [ -z "${NATIVE:-}" ] && ! { copy_tree "$native" && (cd "$native" &&
     ${MAKE:-make} -j "$jobs" softprobe); } >"$top/native.log" 2>&1; then
 	tail -n 20 "$top/native.log"
 	echo "cross: there is no native softprobe to compare with: FAILED"
