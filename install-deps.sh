@@ -16,17 +16,17 @@
 set -eu
 
 build='gcc libc6-dev make pkg-config libpcap-dev libbsd-dev zlib1g-dev'
-tests='busybox check iproute2 libfixbuf-dev libfixbuf-tools
+tests='busybox check gcc-s390x-linux-gnu iproute2 libfixbuf-dev libfixbuf-tools
     libmicrohttpd-dev libmnl-dev libseccomp-dev libssl-dev mount nfdump openssl
-    pmacct prometheus python3 tcpreplay tshark util-linux'
+    pmacct prometheus python3 qemu-user tcpreplay tshark util-linux'
 checkers='clang-format clang-tidy cppcheck mandoc shellcheck'
 clang='afl++ clang libclang-rt-dev' # the last has another name, see below
 emulated='gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf gcc-i686-linux-gnu
     gcc-mips-linux-gnu linux-libc-dev-mips-cross qemu-user python3
     bison dpkg-dev flex patch xz-utils' # the last line for building libraries
 collectors='default-jre-headless golang-go kcat maven socat'
-debian='check debhelper git libmicrohttpd-dev libmnl-dev libseccomp-dev
-    libssl-dev lintian python3 xz-utils'
+debian='build-essential check debhelper git libmicrohttpd-dev libmnl-dev
+    libseccomp-dev libssl-dev lintian python3 xz-utils'
 
 case ${1:-build} in
 build) wanted=$build ;;
