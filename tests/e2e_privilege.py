@@ -10,6 +10,7 @@ import re
 import resource
 import signal
 import stat
+import subprocess
 import time
 
 import e2e
@@ -379,6 +380,24 @@ def binary_is_hardened():
         check("the binary is " + name, re.search(pattern, said), said[-300:])
     mode = os.stat(e2e.SOFTPROBE).st_mode
     equal("it is not set-user-ID", mode & (stat.S_ISUID | stat.S_ISGID), 0)
+    values = sh(os.path.join(e2e.TREE, "tests", "make-value.sh"), "CC",
+        "FORTIFY", "HARDEN", "CFLAGS", "CPPFLAGS").split()
+    if not e2e.need("what the compiler can do", values[0], "objdump"):
+        return
+    check("copies are checked at the highest level the compiler has",
+        "-D_FORTIFY_SOURCE=3" in values or not compiles(values[0],
+        "long f(char *p);\nlong f(char *p)\n"
+        "{ return (long)__builtin_dynamic_object_size(p, 0); }"), values)
+    if "-fcf-protection" in values:
+        check("indirect calls and jumps have their targets marked",
+            sh("objdump", "-d", "--no-show-raw-insn",
+            e2e.SOFTPROBE).count("endbr64") > 100)
+
+
+def compiles(compiler, text):
+    return subprocess.run([compiler, "-Werror", "-x", "c", "-c", "-o",
+        "/dev/null", "-"], input=text.encode(), capture_output=True
+        ).returncode == 0
 
 
 if __name__ == "__main__":

@@ -37,8 +37,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);
+extern ssize_t __read_chk(int, void *, size_t, size_t);
+extern ssize_t __recv_chk(int, void *, size_t, size_t, int);
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 static atomic_long calls;
 static long fail_at = -1; /* -1: not read yet */
@@ -404,5 +407,9 @@ FAIL(int, setrlimit64, EPERM, -1,
     (__rlimit_resource_t what, const struct rlimit64 *r), (what, r))
 FAIL(int, getrlimit64, EPERM, -1,
     (__rlimit_resource_t what, struct rlimit64 *r), (what, r))
+FAIL(ssize_t, __read_chk, EIO, -1, (int fd, void *b, size_t n, size_t len),
+    (fd, b, n, len))
+FAIL(ssize_t, __recv_chk, EIO, -1,
+    (int fd, void *b, size_t n, size_t len, int f), (fd, b, n, len, f))
 FAIL(int, __poll_chk, ENOMEM, -1,
     (struct pollfd * p, nfds_t n, int ms, size_t len), (p, n, ms, len))
