@@ -36,7 +36,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	choice = data[len - 1];
 	magic = magics[choice / 4 % (sizeof(magics) / sizeof(*magics))];
 	memcpy(file, data, len);
-	memcpy(file, magic, strlen(magic));
+	if (*magic != '\0')
+		memcpy(file, magic, 4);
 	what = readers_differ(file_of(file, len), filters[choice % 4]);
 	if (what != NULL) {
 		(void)fprintf(stderr, "the readers differ in: %s\n", what);
