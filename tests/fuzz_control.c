@@ -72,7 +72,11 @@ list(struct meter_call *call)
 		.dst_port = 443,
 		.protocol = 6,
 		.ip_version = 4,
-		.fwd = { 1, 40, NS_PER_S, NS_PER_S, 2, 0 } };
+		.fwd = { .packets = 1,
+		    .octets = 40,
+		    .start_ns = NS_PER_S,
+		    .end_ns = NS_PER_S,
+		    .tcp_flags = 2 } };
 
 	require(call->cursor < PAGES);
 	call->nrecords = call->cursor == 0 ? METER_LIST_MAX : 1;

@@ -43,30 +43,29 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* Add a name that is known, as a word of its own; returns how long it is. */
-static size_t
-add_known(char list[LIST_MAX], size_t len, size_t which)
-{
-	const char *name = known[which % nknown];
-	bool apart = len == 0 || strchr("+-,", list[len - 1]) != NULL;
-
-	if (!apart)
-		list[len++] = ',';
-	return len + strlcpy(list + len, name, LIST_MAX - len);
-}
-
-/* The list that a script stands for. */
+/*
+ * The list that a script stands for.  A name that is known is a word of its
+ * own; only an octet after 255 is put to it.
+ */
 static char *
 list_of(struct rbuf *script)
 {
 	static char list[LIST_MAX];
 	size_t len = 0;
+	bool ended = true; /* a word has, or there is none */
 
 	while (rb_left(script) > 0 && len < LIST_MAX / 2) {
 		unsigned octet = rb_u8(script);
+		bool is_name = octet >= 128 && octet < 255;
+		bool is_mark = strchr("+-,", (int)octet) != NULL;
 
-		if (octet >= 128 && octet < 255)
-			len = add_known(list, len, octet - 128);
+		if (!is_mark && octet != 255 && (is_name || ended) && len > 0 &&
+		    strchr("+-,", list[len - 1]) == NULL)
+			list[len++] = ',';
+		ended = is_name;
+		if (is_name)
+			len += strlcpy(list + len,
+			    known[(octet - 128) % nknown], LIST_MAX - len);
 		else
 			list[len++] =
 			    (char)(octet == 255 ? rb_u8(script) : octet);
