@@ -3,7 +3,7 @@
 """
 e2e_docs.py - docs/conformance.md and docs/contract.md say what is so: each
 rule and each promise names a test that is there and is run, or says why there
-is none.
+is none; and the tests that other texts name are there.
 """
 import ast
 import glob
@@ -94,6 +94,23 @@ def each_peers_fault_has_a_row():
     equal("each fault seen elsewhere is listed once, in order", listed, PEERS)
 
 
+def each_test_that_a_text_names_is_there():
+    """As "e2e_modes.py", or as "e2e_modes.py name_of_a_function"."""
+    count = 0
+    for path in glob.glob(os.path.join(e2e.TREE, "docs", "*.md")):
+        with open(path, encoding="utf-8") as f:
+            found = re.findall(r"\b((?:e2e|interop)_\w+\.py)(?:\s+(\w+_\w+))?",
+                f.read())
+        for name, function in found:
+            count += 1
+            test = os.path.join(TESTS, name)
+            check("%s: there is %s %s" % (os.path.basename(path), name,
+                function), os.path.exists(test) and (not function or
+                function in functions(test)))
+    check("texts name tests", count > 10, count)
+
+
 if __name__ == "__main__":
     e2e.main([each_rule_has_a_test_or_a_reason,
-        each_promise_has_a_test_or_a_reason, each_peers_fault_has_a_row])
+        each_promise_has_a_test_or_a_reason, each_peers_fault_has_a_row,
+        each_test_that_a_text_names_is_there])

@@ -6,6 +6,7 @@ broker, in KRaft mode: every capture is a probe, and every flow in the topic is
 compared with what went in.
 """
 import glob
+import json
 import os
 import shutil
 import socket
@@ -21,6 +22,7 @@ JARS = os.path.join(goflow2.INTEROP, "kafka")
 JAVA = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", JARS + "/*"]
 CLUSTER = "AAAAAAAAAAAAAAAAAAAAAQ"  # any 16 octets in base64
 FLOWS = 300
+PROBES = 5
 
 CONFIGURATION = """
 process.roles=broker,controller
@@ -75,11 +77,11 @@ class Broker:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, timeout=e2e.SECONDS)
 
-    def goflow2(self, form, topic):
+    def goflow2(self, form, topic, *more):
         """A GoFlow2 that feeds this topic."""
         return goflow2.GoFlow2(form, "-transport", "kafka",
             "-transport.kafka.brokers", self.name, "-transport.kafka.topic",
-            topic, "-transport.kafka.flushfreq", "100ms")
+            topic, "-transport.kafka.flushfreq", "100ms", *more)
 
     def flows(self, form, topic):
         """All flows that are in a topic now."""
@@ -156,10 +158,39 @@ def a_probe_goes_on_to_the_second_collector(broker):
     check("failover: most are", records[1] > FLOWS / 2, records)
 
 
+def a_key_keeps_a_probe_in_one_partition(broker):
+    """By the settings of docs/scale.md."""
+    name = e2e.path("map.yaml")
+    with open(name, "w", encoding="ascii") as f:
+        f.write("formatter:\n  fields: [sampler_address, packets]\n"
+            "  key: [sampler_address]\n")
+    collector = broker.goflow2("json", "keyed", "-transport.kafka.hashing",
+        "-mapping", name)
+    runs = [probe([collector], "9", n, e2e.capture("zeek__wikipedia.pcap"))
+        for n in range(1, PROBES + 1)]
+    sent = sum(count(run, collector, "records") for run in runs)
+    def placed():
+        return [line.split(" ", 1) for line in broker.kcat("-C", "-t", "keyed",
+            "-o", "beginning", "-e", "-q", "-f", "%p %s\n").stdout.decode()
+            .splitlines()]
+    e2e.wait_for(lambda: len(placed()) >= sent, 30)
+    collector.stop()
+    partitions = {}
+    for partition, flow in placed():
+        partitions.setdefault(json.loads(flow)["sampler_address"], set()).add(
+            partition)
+    equal("keyed: all flows are in the topic", len(placed()), sent)
+    equal("keyed: each probe is in one partition", [len(p) for p in
+        partitions.values()], [1] * PROBES)
+    check("keyed: not all in the same", len(set.union(*partitions.values())) >
+        1, partitions)
+
+
 def everything():
     with Broker() as broker:
         many_probes_share_two_collectors_of_one_topic(broker)
         a_probe_goes_on_to_the_second_collector(broker)
+        a_key_keeps_a_probe_in_one_partition(broker)
 
 
 def lacking():
