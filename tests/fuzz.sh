@@ -78,7 +78,8 @@ seeds_of()
 longest_of()
 {
 	case $1 in
-	fields | flowtrack) echo 256 ;;
+	fields) echo 64 ;;
+	flowtrack) echo 256 ;;
 	control) echo 128 ;;
 	conffile | config | endpoint | export) echo 1024 ;;
 	*) echo 2048 ;;

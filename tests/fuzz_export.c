@@ -21,6 +21,7 @@
 #define RECORDS_MAX 48
 #define DUE_MAX ((size_t)2 * RECORDS_MAX)
 #define DATAGRAM_MAX 65536
+#define NAMES_MAX 128U
 
 /* One record that shall arrive; [0] is its own direction, [1] the reverse. */
 struct due {
@@ -307,17 +308,26 @@ add_record(struct exporter *e, struct rbuf *s)
 	exporter_add(e, &r);
 }
 
-/* The name of a row; NULL past the last. */
-static const char *
-name_of(size_t n)
+/*
+ * Choose a name by its number, or leave it out, as field_choose() would: what
+ * a name stands for is asked once, for it compares with all of them.
+ */
+static void
+choose_name(struct field_choice *choice, unsigned n, bool on)
 {
-	static const char *names[TEMPLATE_FIELDS_MAX + 1];
+	static struct field_choice named[NAMES_MAX];
+	static unsigned known;
+	static size_t row;
+	const char *name;
 
-	if (names[0] == NULL)
-		for (size_t row = 0, i = 0;
-		     (names[i] = field_name(&row)) != NULL;)
-			i++;
-	return n < TEMPLATE_FIELDS_MAX ? names[n] : NULL;
+	for (; known < NAMES_MAX && (name = field_name(&row)) != NULL; known++)
+		field_choose(&named[known], name, true);
+	for (size_t i = 0; i < FIELD_WORDS; i++) {
+		uint64_t rows = named[n].on[i];
+
+		choice->on[i] = (choice->on[i] & ~rows) | (on ? rows : 0);
+		choice->off[i] = (choice->off[i] & ~rows) | (on ? 0 : rows);
+	}
 }
 
 /* Choose as a command line may; returns whether it would be taken. */
@@ -343,10 +353,8 @@ choose(struct rbuf *s)
 	world.collector.options = d->has_sets ? fields & 15 : 0;
 	for (unsigned n = fields >> 5; d->has_sets && n > 0; n--) {
 		unsigned which = rb_u8(s);
-		const char *name = name_of(which & 127);
 
-		if (name != NULL)
-			field_choose(choice, name, which & 128);
+		choose_name(choice, which % NAMES_MAX, which >= NAMES_MAX);
 	}
 	choice->needs = field_needs(choice);
 	if (!field_any(choice))
