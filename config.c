@@ -1249,6 +1249,11 @@ check_version(struct parse *p, const struct collector_config *to)
 		    "-s %" PRIu32 ": %s tells at most one packet in %" PRIu32
 		    "; give -v 9 or -v 10, or sample less",
 		    x->sampling.interval, d->name, d->interval_max);
+	if (d->domain_max != 0 && to->domain > d->domain_max)
+		return refuse_at(p, line_of(p, "domain", to),
+		    "--domain %" PRIu32 ": %s has none above %" PRIu32
+		    "; give that at most, or -v 9 or -v 10",
+		    to->domain, d->name, d->domain_max);
 	return check_fields(p, to);
 }
 

@@ -31,6 +31,7 @@ struct dialect {
 	uint16_t options_set;  /* ... of an Options Template Set */
 	uint16_t records_max;  /* in one message; 0 = as many as fit */
 	uint32_t interval_max; /* sampling its header tells; 0 = not there */
+	uint32_t domain_max;   /* domain its header tells; 0 = any, or none */
 	bool relative_times;   /* counted from boot_ns, in 32 bits of ms */
 	/* How far a finished message moves the sequence number. */
 	uint32_t (*advance)(const struct message *);

@@ -54,6 +54,7 @@ const struct dialect dialect_netflow5 = { .name = "NetFlow v5",
 	.header_len = 24,
 	.records_max = RECORDS_MAX,
 	.interval_max = INTERVAL_MAX,
+	.domain_max = UINT16_MAX,
 	.relative_times = true,
 	.advance = advance,
 	.header = header };

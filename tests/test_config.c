@@ -537,6 +537,8 @@ UNIT(a_collector_s_own_keys_win_over_options_wherever_those_stand)
 	ck_assert(cfg.track.octets_max == UINT32_MAX);
 	/* What one cannot express is refused whatever the others can. */
 	refuse_line("-r x -b -n a:1,udp://b?version=9", "-b: biflow needs");
+	refuse_line("-r x -n a:1?domain=65536,udp://b?version=5&domain=65536",
+	    "--domain 65536: NetFlow v5 has none above 65535");
 	accept_line("-r x -b -v 9 -n udp://b?version=10");
 }
 END_TEST
