@@ -152,6 +152,10 @@ tsan:
 	$(COPY) && $(MAKE) check LDFLAGS= \
 	    CFLAGS="$(SAN_FLAGS) -fsanitize=thread"
 
+valgrind:
+	$(COPY) && $(MAKE) all tests CPPFLAGS='-DSANDBOX_OFF=\"valgrind\ makes\ calls\ of\ its\ own\"' && \
+	    tests/valgrind.sh e2e_replay e2e_control e2e_options e2e_modes
+
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh $(FUZZERS)
 
@@ -251,5 +255,5 @@ clean:
 	rm -rf build $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(BENCHES) tests/read_fixbuf *.o *.a *.gcda *.gcno \
 	    tests/*.o tests/*.gcda tests/*.gcno softprobe-*.tar.xz
 
-.PHONY: all tests check check-interop asan tsan fuzz fuzz-afl coverage bench bench-live lint \
+.PHONY: all tests check check-interop asan tsan valgrind fuzz fuzz-afl coverage bench bench-live lint \
 	cross install install-systemd install-completion uninstall dist deb clean

@@ -40,8 +40,9 @@ def _program_has(*symbols):
     return any(symbol in text for symbol in symbols)
 
 
-# A sanitized program starts slowly: tests with many runs take fewer.
-SANITIZED = _program_has(b"__asan_init", b"__tsan_init")
+# A sanitized program, or one under valgrind, starts slowly: tests with many
+# runs take fewer.
+SANITIZED = _program_has(b"__asan_init", b"__tsan_init", b"exec valgrind")
 FOREIGN_THREADS = 1 if _program_has(b"__tsan_init") else 0  # of a sanitizer
 
 # ---- checks -------------------------------------------------------------

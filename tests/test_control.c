@@ -660,6 +660,10 @@ UNIT(out_of_descriptors_the_loop_does_not_spin)
 	struct rlimit old, low;
 	int fd;
 
+	if (getenv("UNDER_VALGRIND") != NULL) {
+		puts("valgrind closes what is above the limit itself");
+		return;
+	}
 	start();
 	fd = dial_and_say("echo x\n");
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);

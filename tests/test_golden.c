@@ -90,6 +90,7 @@ static void
 begin(struct message *m, const struct dialect *d)
 {
 	message_begin(m, d, 1400);
+	m->sampling = (struct sampling){ .interval = 1 };
 	m->boot_ns = NOON - 60 * NS_PER_S;
 	m->time_ns = NOON + 5 * NS_PER_S + 678 * NS_PER_MS;
 	m->sequence = UINT32_C(0x01020304);

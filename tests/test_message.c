@@ -28,6 +28,7 @@ begin(struct bench *b, const struct dialect *d, size_t size)
 	b->m.time_ns = NOON + 5 * NS_PER_S + 678 * NS_PER_MS;
 	b->m.sequence = UINT32_C(0x01020304);
 	b->m.domain = UINT32_C(0x0a0b0c0d);
+	b->m.sampling = (struct sampling){ .interval = 1 };
 	if (d->has_sets)
 		template_all(b->t, d->bit, &plain_choice);
 	else
