@@ -270,6 +270,16 @@ def probe(*args, stdin=None, seconds=SECONDS, **more):
     return Result(args, done.returncode, done.stdout or b"", done.stderr)
 
 
+def library(name, *flags):
+    """Build tests/NAME.c to preload; a check, and where the library is."""
+    built = subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC",
+        "-D_GNU_SOURCE", "-o", path(name + ".so"),
+        os.path.join(TREE, "tests", name + ".c"), "-ldl", *flags],
+        capture_output=True, text=True)
+    check(name + ".c is built", built.returncode == 0, built.stderr)
+    return path(name + ".so")
+
+
 class Probe:
     """A softprobe that runs beside the test; ended when the block is left."""
 

@@ -22,6 +22,6 @@ exec valgrind --quiet --leak-check=full --error-exitcode=99 \
 EOF
 	chmod +x "$program"
 done
-export CK_TIMEOUT_MULTIPLIER=20 UNDER_VALGRIND=1
+export CK_TIMEOUT_MULTIPLIER=20 UNDER_VALGRIND=1 TEST_SECONDS=3600
 # shellcheck disable=SC2086 # a list of words
 exec tests/run $units "$@"
