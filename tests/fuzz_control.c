@@ -47,6 +47,7 @@ static struct {
 	struct client client[CLIENTS];
 	struct meter_call *call; /* under way */
 	unsigned delay;          /* looks until it is answered */
+	size_t flows;            /* of a page */
 	bool ended;              /* the meter has */
 	uint64_t mono_ns;
 } world;
@@ -79,7 +80,7 @@ list(struct meter_call *call)
 		    .tcp_flags = 2 } };
 
 	require(call->cursor < PAGES);
-	call->nrecords = call->cursor == 0 ? METER_LIST_MAX : 1;
+	call->nrecords = world.flows;
 	for (size_t i = 0; i < call->nrecords; i++)
 		call->record[i] = record;
 	call->cursor = (call->cursor + 1) % PAGES;
@@ -211,6 +212,8 @@ step(struct client **c, unsigned op, struct rbuf *script)
 		(void)shutdown((*c)->fd, SHUT_WR);
 	else if (op == 120 && world.call == NULL)
 		world.ended = true;
+	else if (op > 120)
+		world.flows = op == 127 ? METER_LIST_MAX : op - 121;
 }
 
 /* What a client has still to get, to the end. */
@@ -251,6 +254,8 @@ open_world(void)
 	    sizeof(collector.address.host));
 	(void)strlcpy(
 	    collector.address.port, "9", sizeof(collector.address.port));
+	world.probe.config.collector = &collector;
+	world.probe.config.ncollectors = 1;
 	world.probe.exporter = exporter_new(&world.probe.config.exporter);
 	require(world.probe.exporter != NULL);
 	require(exporter_add_collector(world.probe.exporter, &collector) == 0);
@@ -287,6 +292,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)atexit(close_world);
 	}
 	world.ended = false;
+	world.flows = 1;
 	world.probe.stopping = world.probe.abandon = false;
 	log_set_debug(false);
 	while (rb_left(&script) > 0)
