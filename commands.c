@@ -13,6 +13,7 @@
 
 #include "control.h"
 #include "exporter.h"
+#include "largest.h"
 #include "log.h"
 #include "metrics.h"
 #include "printer.h"
@@ -227,6 +228,51 @@ run_flows(struct control_request *rq, void *arg)
 	return CONTROL_DONE;
 }
 
+/* largest ------------------------------------------------------------------ */
+
+/* What is asked for: octets or packets.  Returns whether it is either. */
+static bool
+wants_packets(const char *argument, bool *by_packets)
+{
+	*by_packets = strcmp(argument, "packets") == 0;
+	return *by_packets || *argument == '\0' ||
+	       strcmp(argument, "octets") == 0;
+}
+
+/*
+ * Page by page through all flows, and an answer at the end: nobody else's
+ * handler runs in between, so that one place for it will do.
+ */
+static enum control_result
+run_largest(struct control_request *rq, void *arg)
+{
+	struct probe *p = arg;
+	bool by_packets;
+
+	if (!wants_packets(rq->argument, &by_packets) || rq->json)
+		return fail(rq, "give largest octets, or largest packets; "
+				"there is no JSON");
+	if (rq->step == 0) {
+		largest_free(p->largest);
+		p->largest = largest_new(LARGEST_MAX, by_packets);
+	}
+	if (p->largest == NULL)
+		return fail(rq, "out of memory");
+	do {
+		if (!answered(p, rq,
+			(struct meter_call){
+			    .op = METER_LIST, .cursor = rq->cursor }))
+			return CONTROL_WAIT;
+		for (size_t i = 0; i < p->call.nrecords; i++)
+			largest_add(p->largest, &p->call.record[i]);
+		rq->cursor = p->call.cursor;
+	} while (rq->cursor != 0);
+	largest_write(p->largest, rq->out);
+	largest_free(p->largest);
+	p->largest = NULL;
+	return CONTROL_DONE;
+}
+
 /* Commands that do something ----------------------------------------------- */
 
 static enum control_result
@@ -326,6 +372,7 @@ const struct control_command probe_commands[] = {
 { "statistics",    "",          "counters, both sides of the account",     run_statistics },
 { "flows",         "[WORD...]", "active flows, those with every word",     run_flows },
 { "dump-flows",    "[WORD...]", "the same as flows",                       run_flows },
+{ "largest",       "[octets|packets]", "the largest active flows, for top", run_largest },
 { "collectors",    "",          "what each collector was sent",            run_collectors },
 { "interfaces",    "",          "what each source counted",                run_interfaces },
 { "metrics",       "[prometheus]", "all counters as OpenMetrics",          run_metrics },

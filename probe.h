@@ -19,6 +19,7 @@
 
 struct exporter; /* exporter.h */
 struct httpd;    /* httpd.h */
+struct largest;  /* largest.h */
 struct printer;  /* printer.h */
 struct router;   /* router.h */
 
@@ -49,7 +50,8 @@ struct probe {
 	/* The one question to the meters, and who asked it. */
 	struct meter_call call;
 	const struct control_request *asker;
-	struct printer *lister; /* of the `flows` command */
+	struct printer *lister;  /* of the `flows` command */
+	struct largest *largest; /* of the `largest` command */
 };
 
 /* What softprobectl can ask; ends with a NULL name. */

@@ -24,6 +24,7 @@
 #include "exporter.h"
 #include "extra.h"
 #include "httpd.h"
+#include "largest.h"
 #include "log.h"
 #include "metrics.h"
 #include "notify.h"
@@ -871,6 +872,7 @@ close_probe(struct probe *p)
 	control_free(p->control);
 	httpd_free(p->httpd);
 	printer_free(p->lister);
+	largest_free(p->largest);
 	printer_free(p->printer);
 	meters_free(p->meters);
 	exporter_free(p->exporter);

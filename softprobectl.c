@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * softprobectl.c - ask a running softprobe: send one request line, copy the
- * reply.  Understands no command itself; what there is, the daemon knows.
+ * reply.  What commands there are, the daemon knows; only `top` is made here,
+ * of many replies (top.c).
  */
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,9 +21,14 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "top.h"
+#include "values.h"
 
 #define CONTROL_DEFAULT RUNSTATEDIR "/softprobe/softprobe.ctl"
-#define TIMEOUT_S 10 /* without an octet from the daemon */
+#define TIMEOUT_S 10      /* without an octet from the daemon */
+#define REPLY_MAX 1048576 /* octets kept of a reply to top */
+#define DELAY_MIN_MS 100
+#define DELAY_MAX_MS 3600000
 
 enum { EXIT_USAGE = 2 };
 
@@ -33,6 +40,8 @@ static const struct {
 	{ "dump-flows", "active flows" },
 	{ "collectors", "state and counters of each collector" },
 	{ "interfaces", "state and counters of each source" },
+	{ "top [flows|hosts|ports]", "who sends most just now" },
+	{ "largest [octets|packets]", "what top reads" },
 	{ "metrics [prometheus]", "all counters as OpenMetrics" },
 	{ "timeouts", "timeouts in force" },
 	{ "set timeout NAME=TIME", "change a timeout" },
@@ -53,7 +62,10 @@ static void
 usage(FILE *out)
 {
 	(void)fprintf(out, "usage: softprobectl [-c SOCKET] [-j] COMMAND "
-			   "[ARGUMENT ...]\n");
+			   "[ARGUMENT ...]\n"
+			   "       softprobectl [-c SOCKET] [-b] [-d TIME] "
+			   "[-l ROWS] [-n COUNT] [-s MEASURE]\n"
+			   "                    top [flows|hosts|ports]\n");
 }
 
 static void
@@ -65,6 +77,12 @@ print_help(void)
 	       "  -j, --json                 reply in JSON\n"
 	       "  -h, --help                 this text\n"
 	       "  -V, --version              the version number\n"
+	       "\nOptions of top:\n"
+	       "  -b, --batch                text instead of a screen\n"
+	       "  -d, --delay TIME           between two pictures (2)\n"
+	       "  -l, --lines ROWS           at most (those that fit, or 20)\n"
+	       "  -n, --count COUNT          pages, then leave\n"
+	       "  -s, --sort MEASURE         octets or packets (octets)\n"
 	       "\nCommands:\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		printf("  %-26s %s\n", commands[i].name, commands[i].help);
@@ -74,6 +92,21 @@ static void
 print_version(void)
 {
 	puts(VERSION);
+}
+
+/* What went wrong last; on a screen it is told when that is left. */
+static char problem[CONTROL_LINE_MAX * 2];
+static bool on_screen;
+
+static void __attribute__((format(printf, 1, 2))) tell(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(problem, sizeof(problem), fmt, ap);
+	va_end(ap);
+	if (!on_screen)
+		warnx("%s", problem);
 }
 
 /* Leave after output; a reader that went away is told nothing. */
@@ -166,15 +199,18 @@ read_some(int fd, const char *path, char *buf, size_t len)
 	if (n < 0 && errno == ECONNRESET)
 		return 0; /* it hung up before it read our whole request */
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		warnx("%s: no answer within %d seconds", path, TIMEOUT_S);
+		tell("%s: no answer within %d seconds", path, TIMEOUT_S);
 	else if (n < 0)
-		warn("%s", path);
+		tell("%s: %s", path, strerror(errno));
 	return n;
 }
 
-/* Copy the reply as it comes.  Returns the exit status. */
+/*
+ * Copy the reply as it comes to a stream, or else, if it is an error, tell
+ * that.  Returns the exit status.
+ */
 static int
-copy_reply(int fd, const char *path)
+copy_reply(int fd, const char *path, FILE *out)
 {
 	char buf[CONTROL_LINE_MAX * 2], *text = NULL;
 	size_t len = 0;
@@ -188,24 +224,29 @@ copy_reply(int fd, const char *path)
 		text = memchr(buf, '\n', len);
 	}
 	if (text == NULL) {
-		warnx("%s: hung up without a reply", path);
+		tell("%s: hung up without a reply", path);
 		return EXIT_FAILURE;
 	}
 	*text++ = '\0';
 	if (text - buf != sizeof("ok") || strcmp(buf, "ok") != 0) {
-		warnx("%s", buf + (strncmp(buf, "error: ", 7) == 0 ? 7 : 0));
+		tell("%s", buf + (strncmp(buf, "error: ", 7) == 0 ? 7 : 0));
 		return EXIT_FAILURE;
 	}
 	len -= (size_t)(text - buf);
-	while (fwrite(text, 1, len, stdout) == len && fflush(stdout) == 0 &&
-	       n > 0) {
+	while (fwrite(text, 1, len, out) == len && fflush(out) == 0 && n > 0) {
 		n = read_some(fd, path, buf, sizeof(buf));
 		if (n < 0)
 			return EXIT_FAILURE;
 		text = buf;
 		len = (size_t)n;
 	}
-	return finish_output();
+	return EXIT_SUCCESS;
+}
+
+static void
+tell_unreachable(const char *path)
+{
+	tell("cannot reach softprobe at %s: %s", path, strerror(errno));
 }
 
 /* Without a daemon: a few words have an answer all the same. */
@@ -217,8 +258,7 @@ answer_alone(const char *path, const char *word)
 	else if (strcmp(word, "help") == 0)
 		print_help();
 	else {
-		warnx(
-		    "cannot reach softprobe at %s: %s", path, strerror(errno));
+		tell_unreachable(path);
 		return EXIT_FAILURE;
 	}
 	return finish_output();
@@ -236,10 +276,114 @@ ask(const char *path, bool json, char **words)
 	if (fd < 0)
 		return answer_alone(path, words[0]);
 	send_request(fd, line);
-	status = copy_reply(fd, path);
+	status = copy_reply(fd, path, stdout);
 	(void)close(fd);
+	return status == EXIT_SUCCESS ? finish_output() : status;
+}
+
+/* top ---------------------------------------------------------------------- */
+
+/* A top_fetch_fn: ask, and keep the reply in memory, as far as it may go. */
+static int
+fetch(const char *request, char **text, void *arg)
+{
+	const char *path = arg;
+	char line[64];
+	int fd = connect_to(path), status = EXIT_FAILURE;
+	FILE *out;
+
+	*text = calloc(1, REPLY_MAX + 1);
+	out = *text == NULL ? NULL : fmemopen(*text, REPLY_MAX, "w");
+	if (fd < 0)
+		tell_unreachable(path);
+	else if (out == NULL)
+		tell("%s", strerror(errno));
+	else {
+		(void)snprintf(line, sizeof(line), "%s\n", request);
+		send_request(fd, line);
+		status = copy_reply(fd, path, out);
+	}
+	if (out != NULL)
+		(void)fclose(out);
+	if (fd >= 0)
+		(void)close(fd);
+	if (status == EXIT_SUCCESS)
+		return 0;
+	free(*text);
+	*text = strdup(problem);
+	return -1;
+}
+
+/* What top shows: its argument.  0, or -1 having refused it. */
+static int
+choose_kind(struct top_options *o, char **words)
+{
+	static const char *const kinds[PICTURE_KINDS] = { "flows", "hosts",
+		"ports" };
+
+	if (words[0] == NULL)
+		return 0;
+	for (int k = 0; k < PICTURE_KINDS && words[1] == NULL; k++) {
+		if (strcmp(words[0], kinds[k]) != 0)
+			continue;
+		o->kind = (enum picture_kind)k;
+		return 0;
+	}
+	warnx("top %s: give one of flows, hosts or ports", words[0]);
+	return -1;
+}
+
+static int
+run_top(const char *path, struct top_options *o, char **words)
+{
+	char *socket_path = strdup(path);
+	int status = EXIT_USAGE;
+
+	if (socket_path == NULL)
+		err(EXIT_FAILURE, "top");
+	o->title = path;
+	if (choose_kind(o, words) == 0) {
+		on_screen = true;
+		status = top_run(o, fetch, socket_path);
+	}
+	free(socket_path);
 	return status;
 }
+
+/* Take an option of top.  0, or -1 having refused its value. */
+static int
+set_top_option(struct top_options *o, int letter, const char *value)
+{
+	uint64_t n = 0;
+
+	switch (letter) {
+	case 'b':
+		o->batch = true;
+		return 0;
+	case 'd':
+		if (value_time(value, &o->delay_ms) == 0 &&
+		    o->delay_ms >= DELAY_MIN_MS && o->delay_ms <= DELAY_MAX_MS)
+			return 0;
+		warnx("-d %s: give a time from 100ms to 1h", value);
+		return -1;
+	case 's':
+		o->by_packets = strcmp(value, "packets") == 0;
+		if (o->by_packets || strcmp(value, "octets") == 0)
+			return 0;
+		warnx("-s %s: give octets or packets", value);
+		return -1;
+	default:
+		if (!value_number(value, 1, UINT32_MAX, &n)) {
+			warnx("-%c %s: give a number from 1", letter, value);
+			return -1;
+		}
+		*(letter == 'l' ? &o->lines : &o->count) = (uint32_t)n;
+		return 0;
+	}
+}
+
+/* The command line ----------------------------------------------------------
+ */
 
 /* Refuse the option that getopt_long stopped at. */
 static int
@@ -253,50 +397,98 @@ refuse(const char *arg)
 	return EXIT_USAGE;
 }
 
-int
-main(int argc, char **argv)
+/* What the options say. */
+struct options {
+	const char *path;
+	bool json;
+	int top_letter; /* the last one given that only top takes; 0 = none */
+	struct top_options top;
+};
+
+/* Read the options.  -1 to go on; else an exit status. */
+static int
+read_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
+		{ "batch", no_argument, NULL, 'b' },
 		{ "control", required_argument, NULL, 'c' },
+		{ "count", required_argument, NULL, 'n' },
+		{ "delay", required_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "lines", required_argument, NULL, 'l' },
+		{ "sort", required_argument, NULL, 's' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *path = CONTROL_DEFAULT;
-	bool json = false;
 	int c;
 
-	(void)signal(SIGPIPE, SIG_IGN);
-	/* Or the socket would become standard output. */
-	if (fcntl(STDOUT_FILENO, F_GETFD) == -1)
-		err(EXIT_FAILURE, "standard output");
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":c:hjvV", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":bc:d:hjl:n:s:vV", longs, NULL)) !=
+	       -1) {
 		switch (c) {
 		case 'c':
-			path = optarg;
+			o->path = optarg;
 			break;
 		case 'j':
-			json = true;
+			o->json = true;
+			break;
+		case 'b':
+		case 'd':
+		case 'l':
+		case 'n':
+		case 's':
+			if (set_top_option(&o->top, c, optarg) != 0)
+				return EXIT_USAGE;
+			o->top_letter = c;
 			break;
 		case 'v':
 		case 'V':
 			print_version();
 			return finish_output();
-		case 'h':
-			print_help();
-			return finish_output();
 		default:
-			if (optopt != '?')
+			if (c != 'h' && optopt != '?')
 				return refuse(argv[optind - 1]);
 			print_help();
 			return finish_output();
 		}
 	}
+	return -1;
+}
+
+/* Carry out the command that the words are. */
+static int
+run_command(struct options *o, char **words)
+{
+	if (strcmp(words[0], "top") != 0) {
+		if (o->top_letter == 0)
+			return ask(o->path, o->json, words);
+		warnx("-%c: only top takes it", o->top_letter);
+		return EXIT_USAGE;
+	}
+	if (!o->json)
+		return run_top(o->path, &o->top, words + 1);
+	warnx("top has no JSON; leave -j out");
+	return EXIT_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options = { .path = CONTROL_DEFAULT,
+		.top = { .delay_ms = TOP_DELAY_MS } };
+	int status;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	/* Or the socket would become standard output. */
+	if (fcntl(STDOUT_FILENO, F_GETFD) == -1)
+		err(EXIT_FAILURE, "standard output");
+	status = read_options(&options, argc, argv);
+	if (status != -1)
+		return status;
 	if (optind >= argc) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	return ask(path, json, argv + optind);
+	return run_command(&options, argv + optind);
 }

@@ -51,7 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0);
 	require(write(fd[1], data, size) == (ssize_t)size);
 	close(fd[1]);
-	status = copy_reply(fd[0], "socket");
+	status = copy_reply(fd[0], "socket", stdout);
 	close(fd[0]);
 	require(status == (ok ? EXIT_SUCCESS : EXIT_FAILURE));
 	check_output(ok ? data + 3 : data, ok ? size - 3 : 0);
