@@ -119,7 +119,7 @@ END_TEST
 
 UNIT(every_name_there_is_can_be_chosen_and_then_stands_in_a_template)
 {
-	struct field_choice all = { .biflow = true };
+	struct field_choice all = { .biflow = true, .direction = true };
 	struct template t[TEMPLATES_MAX];
 	const char *name;
 	unsigned n;
