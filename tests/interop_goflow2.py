@@ -40,10 +40,11 @@ class ToFile(goflow2.GoFlow2):
         return by_probe
 
 
-def replay(collector, version, n, name, *options):
-    """A probe at an address and with a domain of its own."""
+def replay(collector, version, n, name, *options, host=None):
+    """A probe with a domain, and unless told an address, of its own."""
     return e2e.probe_then_wait(collector.port, "-v", version, "-r", name, "-n",
-        collector.name, "-e", "127.0.1.%d" % n, "--domain", n, *options)
+        collector.name, "-e", "127.0.1.%d" % (host or n), "--domain", n,
+        *options)
 
 
 def records(run, collector):
@@ -88,6 +89,25 @@ def real_captures_into_goflow2():
                 if version != "5" or k[0] == 4}, unit_ns=10**6)
 
 
+def domains_keep_probes_of_one_address_apart():
+    """Their templates have the same numbers, and other fields."""
+    collector = ToFile("json")
+    name = "zeek__wikipedia.pcap"
+    runs = [replay(collector, version, domain, e2e.capture(name), *options,
+        host=1) for version in ("9", "10") for domain, options in ((1, ()), (2,
+        ("-T", "ether")), (3, ("--fields", "-tcpControlBits,-ingressInterface")),
+        (1, ()))]
+    flows = collector.finish(sum(records(run, collector) for run in runs))
+    equal("one address", list(flows), ["127.0.1.1"])
+    wanted = {k: (s.packets, s.octets) for k, s in e2e.expected()[
+        name].items()}
+    for domain, times in ((1, 4), (2, 2), (3, 2)):
+        seen = e2e.add_up(f for f in flows["127.0.1.1"] if f.domain == domain)
+        equal("domain %d: packets and octets of each flow" % domain,
+            {k: (s.packets, s.octets) for k, s in seen.items()},
+            {k: (times * p, times * o) for k, (p, o) in wanted.items()})
+
+
 def goflow2_knows_the_sampling_rate():
     """Of v5 and v9; of RFC 5477's interval and space it reads the interval."""
     collector = ToFile("json")
@@ -104,5 +124,7 @@ if __name__ == "__main__":
     if goflow2.PROGRAM is None:
         e2e.skip("replay into GoFlow2",
             "there is no goflow2 (sh tests/interop-install.sh)")
-    e2e.main([real_captures_into_goflow2, goflow2_knows_the_sampling_rate]
+    e2e.main([real_captures_into_goflow2,
+        domains_keep_probes_of_one_address_apart,
+        goflow2_knows_the_sampling_rate]
         if goflow2.PROGRAM is not None else [])
