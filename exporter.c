@@ -44,6 +44,8 @@ struct collector {
 	struct template template[TEMPLATES_MAX];
 	unsigned ntemplates;
 	struct template option[OPTION_KINDS];
+	struct template event[EVENT_TEMPLATES];
+	bool tells_events;
 	unsigned options; /* 1 << enum option_kind: sent to this one */
 	uint64_t messages, octets, records; /* handed over */
 	struct time_span not_sent_span;     /* when records were lost */
@@ -132,6 +134,9 @@ make_templates(const struct exporter *e, struct collector *c)
 		if (template_option(&c->option[kind], kind, c->dialect->bit) &&
 		    (c->config.options & kind_switch[kind]))
 			c->options |= 1U << kind;
+	c->tells_events = e->config.nat_events;
+	for (unsigned v6 = 0; v6 < EVENT_TEMPLATES; v6++)
+		template_event(&c->event[v6], v6);
 }
 
 /* Messages or lines, of the kind of the collector.  0, or -1 with errno. */
@@ -294,12 +299,19 @@ send_lines(struct collector *c)
 	lines_clear(c->lines);
 }
 
+/* What a message accounts for; an event is a record without packets. */
+static struct cargo
+message_cargo(const struct message *m)
+{
+	return (struct cargo){ m->flows + m->events, m->packets, m->octets };
+}
+
 /* Close the message and hand it over; at_ns is when it leaves. */
 static void
 send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 {
 	struct message *m = &c->message;
-	struct cargo cargo = { m->flows, m->packets, m->octets };
+	struct cargo cargo = message_cargo(m);
 
 	if (c->lines != NULL)
 		send_lines(c);
@@ -314,7 +326,7 @@ send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 	message_end(m);
 	c->sequence += c->dialect->advance(m);
 	c->stats.templates += m->templates;
-	if (m->flows != 0)
+	if (cargo.records != 0)
 		c->messages_since_templates++;
 	if (is_paced(e, c))
 		c->pace -= 1;
@@ -322,7 +334,7 @@ send_message(struct exporter *e, struct collector *c, uint64_t at_ns)
 	    0) {
 		c->messages++;
 		c->octets += wb_len(&m->w);
-		c->records += m->flows;
+		c->records += cargo.records;
 	} else if (m->templates > 0 &&
 		   transport_state(c->transport) == TRANSPORT_UP) {
 		c->templates_due = true; /* it has not got them */
@@ -452,6 +464,8 @@ put_templates(struct exporter *e, struct collector *c)
 	for (unsigned kind = 0; kind < OPTION_KINDS; kind++)
 		if (c->options & 1U << kind)
 			put_template(e, c, &c->option[kind]);
+	for (unsigned v6 = 0; c->tells_events && v6 < EVENT_TEMPLATES; v6++)
+		put_template(e, c, &c->event[v6]);
 	put_options(e, c, EXPORT_ALL);
 }
 
@@ -712,6 +726,38 @@ exporter_add(struct exporter *e, const struct flow_record *r)
 	}
 }
 
+/* Add an event to one collector's message. */
+static void
+add_event(struct exporter *e, struct collector *c, const struct nat_event *ev)
+{
+	const struct template *t =
+	    &c->event[ev->connection.flow.ip_version == 6];
+	bool opened = false;
+
+	/* At worst: a full message, and templates that fill the next. */
+	for (int tries = 0; tries < 3; tries++) {
+		if (message_empty(&c->message)) {
+			open_message(e, c, opened);
+			opened = true;
+		}
+		if (message_event(&c->message, t, ev) == 0) {
+			c->stats.events++;
+			return;
+		}
+		send_message(e, c, e->now_ns);
+	}
+}
+
+void
+exporter_event(struct exporter *e, const struct nat_event *ev)
+{
+	if (e->config.mode == EXPORT_BALANCE)
+		e->chosen = choose_shared(e, &ev->connection.flow);
+	for (size_t i = 0; i < e->ncollectors; i++)
+		if (e->collector[i]->tells_events && is_for(e, i))
+			add_event(e, e->collector[i], ev);
+}
+
 void
 exporter_clock(struct exporter *e, uint64_t now_ns)
 {
@@ -794,7 +840,7 @@ static void
 drop_message(struct collector *c)
 {
 	struct message *m = &c->message;
-	struct cargo cargo = { m->flows, m->packets, m->octets };
+	struct cargo cargo = message_cargo(m);
 
 	if (!message_empty(m))
 		transport_drop(c->transport, wb_len(&m->w), &cargo);
@@ -995,13 +1041,13 @@ exporter_stats(
     const struct exporter *e, size_t i, struct collector_stats *stats)
 {
 	const struct collector *c = e->collector[i];
+	struct cargo waiting;
 
 	*stats = c->stats;
 	stats->transport = *transport_stats(c->transport);
 	stats->waiting = stats->transport.queued;
-	stats->waiting.records += c->message.flows;
-	stats->waiting.packets += c->message.packets;
-	stats->waiting.octets += c->message.octets;
+	waiting = message_cargo(&c->message);
+	add_cargo(&stats->waiting, &waiting);
 	if (c->lines != NULL)
 		add_cargo(&stats->waiting, lines_cargo(c->lines));
 }

@@ -30,14 +30,16 @@ struct exporter_config {
 	uint32_t process_id;        /* of the metering and exporting process */
 	struct field_choice fields; /* of records */
 	struct sampling sampling;   /* that the packets of records underwent */
-	uint32_t rate; /* datagrams a second to each collector; 0 = no cap */
-	bool replay;   /* time comes from the records alone */
+	uint32_t rate;   /* datagrams a second to each collector; 0 = no cap */
+	bool nat_events; /* are told to collectors that can be */
+	bool replay;     /* time comes from the records alone */
 	const struct wake *wake;
 };
 
 /* What became of all records, for one collector. */
 struct collector_stats {
 	uint64_t templates;     /* Template Records handed to the transport */
+	uint64_t events;        /* of NAT; in what follows, records, too */
 	struct cargo waiting;   /* in the message being filled */
 	struct cargo unfit;     /* the format cannot tell: IPv6 in v1, v5 */
 	struct cargo elsewhere; /* another collector's, by mode */
@@ -91,6 +93,12 @@ bool exporter_ready(struct exporter *, uint64_t mono_ns);
  * one biflow.
  */
 void exporter_add(struct exporter *, const struct flow_record *);
+
+/*
+ * Export a NAT event, if there are to be any: to the collectors that would
+ * get the connection's flows, and whose format can tell it.
+ */
+void exporter_event(struct exporter *, const struct nat_event *);
 
 /* Live: tell the wall clock before records are added. */
 void exporter_clock(struct exporter *, uint64_t now_ns);

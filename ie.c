@@ -35,6 +35,7 @@ enum {
 	HAS_NANO = 1024,
 	HAS_ASKED = 2048, /* only chosen by name */
 	HAS_DIRECTION = 4096,
+	HAS_NAT = 8192,
 	/* A record that lacks these has no such field, though it be chosen. */
 	HAS_STRUCTURE = HAS_V4 | HAS_V6 | HAS_ICMP | HAS_BIFLOW | HAS_REVERSE |
 			HAS_DIRECTION
@@ -381,6 +382,8 @@ put_zero(uint8_t *at, const struct ie *ie, const void *f, uint64_t boot)
 #define OPT(f)                                                                 \
 	offsetof(struct option_record, f),                                     \
 	    sizeof(((struct option_record *)0)->f)
+#define EVENT(f)                                                               \
+	offsetof(struct nat_event, f), sizeof(((struct nat_event *)0)->f)
 #define NF1 DIALECT_NF1
 #define NF5 DIALECT_NF5
 #define NF15 (DIALECT_NF1 | DIALECT_NF5)
@@ -473,6 +476,12 @@ static const struct ie ie_table[] = {
 {  83, 64, BOTH,  NEEDS(INTERFACES),                     SHAPE_TEXT,   XAT(interface_description),      put_text,         "interfaceDescription" },
 {  34,  4, BOTH,  NEEDS(SAMPLING),                       SHAPE_NUMBER, XAT(sampling_interval),          put_u32,          "samplingInterval" },
 {  35,  1, BOTH,  NEEDS(SAMPLING),                       SHAPE_NUMBER, XAT(sampling_algorithm),         put_u8,           "samplingAlgorithm" },
+{ 225,  4, BOTH,  HAS_V4 | HAS_NAT,                      SHAPE_V4,     XAT(post_src),                   put_v4,           "postNATSourceIPv4Address" },
+{ 226,  4, BOTH,  HAS_V4 | HAS_NAT,                      SHAPE_V4,     XAT(post_dst),                   put_v4,           "postNATDestinationIPv4Address" },
+{ 281, 16, BOTH,  HAS_V6 | HAS_NAT,                      SHAPE_V6,     XAT(post_src),                   put_v6,           "postNATSourceIPv6Address" },
+{ 282, 16, BOTH,  HAS_V6 | HAS_NAT,                      SHAPE_V6,     XAT(post_dst),                   put_v6,           "postNATDestinationIPv6Address" },
+{ 227,  2, BOTH,  HAS_NAT,                               SHAPE_NUMBER, XAT(post_src_port),              put_u16,          "postNAPTSourceTransportPort" },
+{ 228,  2, BOTH,  HAS_NAT,                               SHAPE_NUMBER, XAT(post_dst_port),              put_u16,          "postNAPTDestinationTransportPort" },
 
 /* Of biflows (RFC 5103). */
 { 239,  1, IPFIX, HAS_BIFLOW,              SHAPE_NUMBER, AT(biflow),        put_u8,    "biflowDirection" },
@@ -612,6 +621,25 @@ static const struct ie ie_table[] = {
     put_u64, "selectorIdTotalPktsSelected" },
 };
 
+/* The records of NAT events (RFC 8158 s5.6), field by field. */
+static const struct ie event_table[] = {
+{ 323,  8, BOTH,  HAS_ANY, SHAPE_MILLI,  EVENT(time_ns),                  put_ms,  "observationTimeMilliseconds" },
+{ 230,  1, BOTH,  HAS_ANY, SHAPE_NUMBER, EVENT(event),                    put_u8,  "natEvent" },
+{   8,  4, BOTH,  HAS_V4,  SHAPE_V4,     EVENT(connection.flow.src),      put_v4,  "sourceIPv4Address" },
+{ 225,  4, BOTH,  HAS_V4,  SHAPE_V4,     EVENT(connection.post_src),      put_v4,  "postNATSourceIPv4Address" },
+{  27, 16, BOTH,  HAS_V6,  SHAPE_V6,     EVENT(connection.flow.src),      put_v6,  "sourceIPv6Address" },
+{ 281, 16, BOTH,  HAS_V6,  SHAPE_V6,     EVENT(connection.post_src),      put_v6,  "postNATSourceIPv6Address" },
+{   4,  1, BOTH,  HAS_ANY, SHAPE_NUMBER, EVENT(connection.flow.protocol), put_u8,  "protocolIdentifier" },
+{   7,  2, BOTH,  HAS_ANY, SHAPE_NUMBER, EVENT(connection.flow.src_port), put_u16, "sourceTransportPort" },
+{ 227,  2, BOTH,  HAS_ANY, SHAPE_NUMBER, EVENT(connection.post_src_port), put_u16, "postNAPTSourceTransportPort" },
+{  12,  4, BOTH,  HAS_V4,  SHAPE_V4,     EVENT(connection.flow.dst),      put_v4,  "destinationIPv4Address" },
+{ 226,  4, BOTH,  HAS_V4,  SHAPE_V4,     EVENT(connection.post_dst),      put_v4,  "postNATDestinationIPv4Address" },
+{  28, 16, BOTH,  HAS_V6,  SHAPE_V6,     EVENT(connection.flow.dst),      put_v6,  "destinationIPv6Address" },
+{ 282, 16, BOTH,  HAS_V6,  SHAPE_V6,     EVENT(connection.post_dst),      put_v6,  "postNATDestinationIPv6Address" },
+{  11,  2, BOTH,  HAS_ANY, SHAPE_NUMBER, EVENT(connection.flow.dst_port), put_u16, "destinationTransportPort" },
+{ 228,  2, BOTH,  HAS_ANY, SHAPE_NUMBER, EVENT(connection.post_dst_port), put_u16, "postNAPTDestinationTransportPort" },
+};
+
 /* The records of NetFlow v1 and v5, field by field. */
 static const struct ie fixed_table[] = {
 {   8,  4, NF15,  HAS_V4,   SHAPE_V4,     AT(src),           put_v4,    "srcaddr" },
@@ -685,7 +713,8 @@ choice_has(const struct field_choice *choice)
 	};
 
 	return (choice->mac ? HAS_MAC : 0U) |
-	       (choice->biflow ? HAS_BIFLOW : 0U) | unit[choice->unit];
+	       (choice->biflow ? HAS_BIFLOW : 0U) |
+	       (choice->nat ? HAS_NAT : 0U) | unit[choice->unit];
 }
 
 /* Fields chosen by name ------------------------------------------------- */
@@ -769,7 +798,8 @@ field_needs(const struct field_choice *choice)
 
 	for (size_t row = 0; row < ROWS(ie_table); row++)
 		if (row_bit(choice->on, row))
-			needs |= (ie_table[row].has & NEED_ANY) >> 24;
+			needs |= (ie_table[row].has & NEED_ANY) >> 24 |
+				 (ie_table[row].has & HAS_NAT ? NEED_NAT : 0U);
 	return needs;
 }
 
@@ -918,6 +948,17 @@ option_interface(struct option_record *o, uint32_t ifindex, const char *name,
 	text_clean(o->interface_name, sizeof(o->interface_name), name);
 	text_clean(o->interface_description, sizeof(o->interface_description),
 	    description);
+}
+
+void
+template_event(struct template *t, unsigned v6)
+{
+	uint32_t has = v6 ? HAS_V6 : HAS_V4;
+
+	template_begin(t, (uint16_t)(768 + v6));
+	for (size_t row = 0; row < ROWS(event_table); row++)
+		if ((event_table[row].has & ~has) == 0)
+			template_row(t, &event_table[row]);
 }
 
 void
@@ -1152,6 +1193,19 @@ record_csv(
 	fputs("\r\n", out);
 }
 
+/* Whether packets of a record leave with other addresses or ports. */
+static bool
+is_translated(const struct export_record *r)
+{
+	const struct flow_record *flow = &r->flow;
+
+	return flow->nat != NULL &&
+	       (memcmp(r->post_src, flow->src, sizeof(r->post_src)) != 0 ||
+		   memcmp(r->post_dst, flow->dst, sizeof(r->post_dst)) != 0 ||
+		   r->post_src_port != flow->src_port ||
+		   r->post_dst_port != flow->dst_port);
+}
+
 void
 record_chosen(
     FILE *out, const struct export_record *r, const struct field_choice *choice)
@@ -1161,7 +1215,8 @@ record_chosen(
 	for (size_t row = 0; row < ROWS(ie_table); row++) {
 		const struct ie *ie = &ie_table[row];
 
-		if (!row_bit(choice->on, row) ||
+		if (!(row_bit(choice->on, row) ||
+			((ie->has & HAS_NAT) && is_translated(r))) ||
 		    !row_fits(row, has, &r->flow, choice))
 			continue;
 		fprintf(out, " %s=", ie->name);
@@ -1176,7 +1231,7 @@ list_mark(const struct ie *ie)
 	if (ie->has & OF_ANY)
 		return ' ';
 	return ie->has & (HAS_ASKED | HAS_MAC | HAS_BIFLOW | HAS_SEC |
-			     HAS_MICRO | HAS_NANO | HAS_REVERSE)
+			     HAS_MICRO | HAS_NANO | HAS_REVERSE | HAS_NAT)
 		   ? '+'
 		   : '*';
 }
@@ -1253,6 +1308,20 @@ fill_interface(struct export_record *x, const struct field_choice *choice)
 	}
 }
 
+/* The addresses and ports with which packets leave the box. */
+static void
+fill_nat(struct export_record *x)
+{
+	const struct flow_record *r = &x->flow;
+	const struct flow_nat *nat = r->nat;
+	bool half = r->turned;
+
+	memcpy(x->post_src, nat == NULL ? r->src : nat->half[half].src, 16);
+	memcpy(x->post_dst, nat == NULL ? r->dst : nat->half[half].dst, 16);
+	x->post_src_port = nat == NULL ? r->src_port : nat->half[half].src_port;
+	x->post_dst_port = nat == NULL ? r->dst_port : nat->half[half].dst_port;
+}
+
 /* Fill what stands behind the record itself. */
 static void
 fill_behind(struct export_record *x, const struct field_choice *choice)
@@ -1263,6 +1332,8 @@ fill_behind(struct export_record *x, const struct field_choice *choice)
 	memset((uint8_t *)x + behind, 0, sizeof(*x) - behind);
 	if (x->flow.extra != NULL)
 		fill_extra(x, choice);
+	if (choice->needs & NEED_NAT)
+		fill_nat(x);
 	if (choice->needs & NEED_INTERFACES)
 		fill_interface(x, choice);
 	if (choice->needs & NEED_SAMPLING) {

@@ -38,6 +38,7 @@ enum {
 	NEED_SAMPLING = 16,
 	NEED_PORTS = 32, /* the cache: interfaces below ingress and egress */
 	NEED_DIRECTION = 64, /* records that differ in having one */
+	NEED_NAT = 128,      /* connection tracking */
 	NEED_CACHE = NEED_MAC | NEED_FLOW | NEED_PACKETS | NEED_PORTS
 };
 
@@ -48,6 +49,7 @@ struct field_choice {
 	bool mac;       /* MAC addresses */
 	bool biflow;    /* both directions in one record (RFC 5103) */
 	bool direction; /* flowDirection, of those of which it is known */
+	bool nat;       /* addresses and ports after a NAT */
 	enum time_unit unit;
 	/* By name: rows of the table that shall be there, and shall not. */
 	uint64_t on[FIELD_WORDS], off[FIELD_WORDS];
@@ -171,10 +173,34 @@ struct export_record {
 	struct flow_record flow;
 	struct half_extra fwd, rev;
 	uint64_t flow_id;
+	/* With which packets left the box; those of `flow` if it is no NAT. */
+	uint8_t post_src[16], post_dst[16];
+	uint16_t post_src_port, post_dst_port;
 	uint32_t sampling_interval;
 	uint8_t sampling_algorithm;
 	char interface_name[16], interface_description[64];
 };
+
+/*
+ * A connection that a NAT began or ceased to translate (RFC 8158).  Of `flow`
+ * only addresses, ports, protocol and version count: the originator's.
+ */
+struct nat_event {
+	struct export_record connection;
+	uint64_t time_ns;
+	uint8_t event; /* natEvent, IE 230 */
+};
+
+/* Values of natEvent.  For NAT66 there are only those of before RFC 8158. */
+enum {
+	NAT_TRANSLATION_CREATE = 1,
+	NAT_TRANSLATION_DELETE = 2,
+	NAT44_SESSION_CREATE = 4,
+	NAT44_SESSION_DELETE = 5
+};
+
+/* The Templates of NAT events: of IPv4 and of IPv6. */
+#define EVENT_TEMPLATES 2
 
 /* Fill how packets were selected, as each format says it. */
 void option_sampling(struct option_record *, const struct sampling *);
@@ -188,6 +214,12 @@ void option_interface(struct option_record *, uint32_t ifindex,
  * kind.
  */
 bool template_option(struct template *, enum option_kind, enum dialect_bit);
+
+/*
+ * Fill the Template of NAT events of IPv4, 0, or IPv6, 1: for NetFlow v9 and
+ * IPFIX the same.  The Template ID is 768 plus that.
+ */
+void template_event(struct template *, unsigned v6);
 
 /*
  * Fill the fixed record layout of NetFlow v1 or v5, 48 octets: a Template that
@@ -207,7 +239,8 @@ void template_put(const struct template *, enum dialect_bit, struct wbuf *);
 /*
  * Append the Data Record of a struct export_record as record_split made it
  * (with nothing chosen by name, a struct flow_record will do) or, of an
- * Options Template, of a struct option_record.  boot_ns is what relative times
+ * Options Template, of a struct option_record, or of one of NAT events, of a
+ * struct nat_event.  boot_ns is what relative times
  * are counted from (v5 and v9).
  */
 void record_put(const struct template *, struct wbuf *, const void *record,
@@ -230,7 +263,7 @@ void record_csv_titles(FILE *, const struct field_choice *);
 
 /*
  * Write what is chosen by name as words " name=value", each with a blank in
- * front.
+ * front; and how a NAT translates, where it does.
  */
 void record_chosen(
     FILE *, const struct export_record *, const struct field_choice *);

@@ -56,7 +56,7 @@ message_begin(struct message *m, const struct dialect *d, size_t size)
 	/* Every Set ends aligned, so padding always fits. */
 	m->w = wb_init(m->buf, size / SET_ALIGN * SET_ALIGN);
 	wb_zero(&m->w, d->header_len);
-	m->records = m->flows = m->templates = 0;
+	m->records = m->flows = m->events = m->templates = 0;
 	m->packets = m->octets = 0;
 	m->latest_ns = 0;
 	m->set_at = 0;
@@ -124,14 +124,31 @@ message_template(struct message *m, const struct template *t)
 	return 0;
 }
 
+/* Append a Data Record that is not of a flow. */
+static int
+put_record(struct message *m, const struct template *t, const void *record)
+{
+	if (reserve(m, t->id, t->record_len) == -1)
+		return -1;
+	record_put(t, &m->w, record, m->boot_ns);
+	m->records++;
+	return 0;
+}
+
 int
 message_option(
     struct message *m, const struct template *t, const struct option_record *o)
 {
-	if (reserve(m, t->id, t->record_len) == -1)
+	return put_record(m, t, o);
+}
+
+int
+message_event(
+    struct message *m, const struct template *t, const struct nat_event *event)
+{
+	if (put_record(m, t, event) == -1)
 		return -1;
-	record_put(t, &m->w, o, m->boot_ns);
-	m->records++;
+	m->events++;
 	return 0;
 }
 

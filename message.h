@@ -63,6 +63,7 @@ struct message {
 	uint64_t latest_ns;       /* newest flow end in it */
 	uint32_t records;         /* Data Records in it ... */
 	uint32_t flows;           /* ... that are Flow Records */
+	uint32_t events;          /* ... or of NAT events */
 	uint32_t templates;       /* Template Records in it */
 	uint64_t packets, octets; /* that its Data Records account for */
 	size_t set_at;            /* where the open Set starts; 0 = none */
@@ -83,6 +84,10 @@ int message_template(struct message *, const struct template *);
 /* Append an Options Data Record.  As message_record. */
 int message_option(
     struct message *, const struct template *, const struct option_record *);
+
+/* Append the Data Record of a NAT event.  As message_record. */
+int message_event(
+    struct message *, const struct template *, const struct nat_event *);
 
 /* Append the Data Record of a flow.  0, or -1 if it does not fit (nothing
  * changed). */

@@ -156,6 +156,17 @@ RIGHT = {
         w160=8, e160=NOW * 1000 - 9000))],
 }
 
+
+
+def nat_event(kind=4, time=NOW * 1000 - 1000, addresses=((8, 4),)):
+    """The sets of one event of a NAT (RFC 8158)."""
+    return (set_of(2, template(768, (323, 8), (230, 1), *addresses)), set_of(
+        768, u((8, time), (1, kind), *((width, 1) for _, width in addresses))))
+
+
+RIGHT["events of a NAT, which count in the sequence"] = [
+    ipfix(*nat_event(), *flow()), ipfix(nat_event(5)[1], sequence=2)]
+
 WRONG = {  # rule: messages that break it; in each list only the last is wrong
     "version": [[u((2, 7), (2, 1))], [b"\0"]],
     "short": [[v9(2, *flow(False))[:19]], [ipfix(*flow())[:15]],
@@ -230,6 +241,10 @@ WRONG = {  # rule: messages that break it; in each list only the last is wrong
     "icmp": [[ipfix(*flow(w32=2, e32=8))]],
     "biflow": [[biflow(direction=0)], [biflow(direction=4)],
         [ipfix(*flow(e239=0))]],
+    "event": [[ipfix(*nat_event(n))] for n in (0, 19)],
+    "event time": [[ipfix(*nat_event(time=t))] for t in (0, NOW * 1000 + 9000)],
+    "event addresses": [[ipfix(*nat_event(addresses=a))] for a in ((),
+        ((8, 4), (27, 16)))],
     "total": [[ipfix(set_of(3, EXPORTED), set_of(513, u((4, 1), (8, 5)))),
         ipfix(set_of(513, u((4, 1), (8, 4))), sequence=1)]],
 }

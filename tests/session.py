@@ -58,6 +58,9 @@ RULES = {  # a word for each rule: what broke it is said by that word
     "icmp": "IE 32 and 139 are of ICMP flows",
     "biflow": "RFC 5103 s6.3: IE 239 is 1 to 3 and there is one with a "
         "reverse half",
+    "event": "natEvent is in IANA's registry",
+    "event time": "RFC 8158: an event has the time, in the past",
+    "event addresses": "... and addresses of one IP version",
     "total": "RFC 7012 s3.2: a total counter does not decrease",
 }
 
@@ -99,6 +102,7 @@ def _elements():
 
 
 ELEMENTS = _elements()  # number: (name, abstract data type)
+NAT_EVENT = 230  # natEvent: a record that has it is of no flow
 
 
 def fits(element, length, ipfix):
@@ -171,6 +175,7 @@ class Session:
         self.templates = {}   # (domain, id): [(element, length)]
         self.scopes = {}      # (domain, id): how many of them are scope
         self.options = []     # Options Data Records: {element: value}
+        self.events = []      # of NAT (RFC 8158): {element: value}
         self.next = {}        # domain: sequence number to come
         self.exported = {}    # domain: Export Time of the last message
         self.totals = {}      # (template, scope, element): last value
@@ -303,10 +308,9 @@ class Session:
             self.export_s)
         self.exported[domain] = self.export_s
         self.is_ipfix = True
-        before = len(self.records) + len(self.options)
+        before = self.data_records()
         self.sets(d, 16, domain, 2, None)
-        self.sequence(domain, sequence, len(self.records) + len(self.options) -
-            before)
+        self.sequence(domain, sequence, self.data_records() - before)
         return len(d)
 
     def sets(self, d, at, domain, template_set, count):
@@ -430,6 +434,8 @@ class Session:
             fields, at = self.octets(layout, body, at)
             if self.scopes[key]:
                 self.option(key, fields)
+            elif NAT_EVENT in dict(fields):
+                self.event(dict(fields))
             else:
                 self.template_of[len(self.records)] = template_id
                 self.record(dict(fields))
@@ -438,6 +444,18 @@ class Session:
         self.rule("padding", len(body) - at < 4 and not any(body[at:]),
             body[at:])
         return count
+
+    def data_records(self):
+        return len(self.records) + len(self.options) + len(self.events)
+
+    def event(self, octets):
+        """What a NAT did at a time, to addresses of one IP version."""
+        event = {e: self.value(e, o) for e, o in octets.items()}
+        self.rule("event", event[NAT_EVENT] in range(1, 19), event[NAT_EVENT])
+        self.rule("event time", event.get(323, 0) // 1000 in range(1,
+            self.export_s + 2), event.get(323))
+        self.rule("event addresses", (8 in event) != (27 in event), event)
+        self.events.append(event)
 
     def octets(self, layout, body, at):
         """(element, octets) of each (RFC 7011 s7), and where they end."""

@@ -631,6 +631,118 @@ UNIT(a_flow_that_is_listed_without_its_extra_tells_none_of_it)
 }
 END_TEST
 
+/* Addresses after a NAT ---------------------------------------------------- */
+
+static struct field_choice
+nat_choice(void)
+{
+	return (struct field_choice){ .nat = true, .needs = NEED_NAT };
+}
+
+/* 192.0.2.1 port 49152 leaves as 203.0.113.1 port 61000; replies, turned. */
+static struct flow_nat
+tcp_nat(void)
+{
+	return (struct flow_nat){ .half = { { .src = { 203, 0, 113, 1 },
+						.dst = { 198, 51, 100, 2 },
+						.src_port = 61000,
+						.dst_port = 443 },
+				      { .src = { 198, 51, 100, 2 },
+					  .dst = { 192, 0, 2, 1 },
+					  .src_port = 443,
+					  .dst_port = 49152 } } };
+}
+
+UNIT(addresses_after_a_nat_have_the_numbers_and_lengths_of_the_registry)
+{
+	static const struct {
+		uint16_t id;
+		unsigned v4, v6;
+	} rows[] = { { 225, 4, 0 }, { 226, 4, 0 }, { 227, 2, 2 }, { 228, 2, 2 },
+		{ 281, 0, 16 }, { 282, 0, 16 } };
+	struct field_choice choice = nat_choice();
+
+	for (size_t i = 0; i < ENTRIES(rows); i++)
+		for (unsigned d = 0; d < 2; d++) {
+			enum dialect_bit bit = d ? DIALECT_NF9 : DIALECT_IPFIX;
+
+			ck_assert_uint_eq(
+			    len_in(&choice, bit, 0, rows[i].id), rows[i].v4);
+			ck_assert_uint_eq(
+			    len_in(&choice, bit, FLAVOUR_V6, rows[i].id),
+			    rows[i].v6);
+			ck_assert_uint_eq(
+			    len_in(&plain_choice, bit, 0, rows[i].id), 0);
+		}
+}
+END_TEST
+
+UNIT(addresses_after_a_nat_asked_by_name_need_connection_tracking)
+{
+	struct field_choice choice = chosen("postNATSourceIPv6Address");
+
+	ck_assert_uint_eq(choice.needs, NEED_NAT);
+	ck_assert_uint_eq(len_in(&choice, DIALECT_IPFIX, FLAVOUR_V6, 281), 16);
+	ck_assert_uint_eq(len_in(&choice, DIALECT_IPFIX, FLAVOUR_V6, 282), 0);
+}
+END_TEST
+
+UNIT(each_direction_tells_with_which_addresses_its_packets_left)
+{
+	struct field_choice choice = nat_choice();
+	struct flow_record r = tcp_record();
+	struct flow_nat nat = tcp_nat();
+	struct export_record split[2];
+
+	r.nat = &nat;
+	ck_assert_uint_eq(record_split(&r, &choice, split), 2);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_mem_eq(split[i].post_src, nat.half[i].src, 16);
+		ck_assert_mem_eq(split[i].post_dst, nat.half[i].dst, 16);
+		ck_assert_uint_eq(split[i].post_src_port, nat.half[i].src_port);
+		ck_assert_uint_eq(split[i].post_dst_port, nat.half[i].dst_port);
+	}
+	ck_assert_mem_eq(split[0].flow.src, "\xc0\0\x02\x01", 4);
+}
+END_TEST
+
+UNIT(what_is_not_translated_leaves_as_it_came)
+{
+	struct field_choice choice = nat_choice();
+	struct flow_record r = tcp_record();
+	struct export_record split[2];
+
+	ck_assert_uint_eq(record_split(&r, &choice, split), 2);
+	for (int i = 0; i < 2; i++) {
+		const struct flow_record *flow = &split[i].flow;
+
+		ck_assert_mem_eq(split[i].post_src, flow->src, 16);
+		ck_assert_mem_eq(split[i].post_dst, flow->dst, 16);
+		ck_assert_uint_eq(split[i].post_src_port, flow->src_port);
+		ck_assert_uint_eq(split[i].post_dst_port, flow->dst_port);
+	}
+}
+END_TEST
+
+UNIT(the_table_shows_a_nat_where_it_translates)
+{
+	struct field_choice choice = nat_choice();
+	struct flow_record r = tcp_record();
+	struct flow_nat nat = tcp_nat();
+	char *text = written(&choice, &r, record_chosen);
+
+	ck_assert_str_eq(text, "");
+	free(text);
+	r.nat = &nat;
+	text = written(&choice, &r, record_chosen);
+	ck_assert_str_eq(text, " postNATSourceIPv4Address=\"203.0.113.1\""
+			       " postNATDestinationIPv4Address=\"198.51.100.2\""
+			       " postNAPTSourceTransportPort=61000"
+			       " postNAPTDestinationTransportPort=443");
+	free(text);
+}
+END_TEST
+
 UNIT_MAIN("fields", a_name_is_added_with_and_without_a_plus,
     a_minus_takes_an_element_out_of_every_record, the_last_word_on_a_name_holds,
     an_unknown_name_is_refused_with_those_near_it,
@@ -648,4 +760,9 @@ UNIT_MAIN("fields", a_name_is_added_with_and_without_a_plus,
     interface_names_are_those_of_the_table_or_empty,
     json_tells_what_was_chosen_as_it_is_on_the_wire,
     the_table_gets_only_what_was_chosen,
-    a_flow_that_is_listed_without_its_extra_tells_none_of_it)
+    a_flow_that_is_listed_without_its_extra_tells_none_of_it,
+    addresses_after_a_nat_have_the_numbers_and_lengths_of_the_registry,
+    addresses_after_a_nat_asked_by_name_need_connection_tracking,
+    each_direction_tells_with_which_addresses_its_packets_left,
+    what_is_not_translated_leaves_as_it_came,
+    the_table_shows_a_nat_where_it_translates)
