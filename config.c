@@ -24,6 +24,8 @@
 #include "httpd.h"
 #include "ie.h"
 #include "message.h"
+#include "nat.h"
+#include "netlink.h"
 #include "privdrop.h"
 #include "values.h"
 
@@ -34,6 +36,7 @@
 #define MAX_FLOWS_DEFAULT 8192
 #define SNAPLEN_DEFAULT 128
 #define BUFFER_DEFAULT_MIB 2
+#define NAT_MAX_DEFAULT 65536
 /* A receiver with a default socket buffer on the same machine keeps up. */
 #define RATE_DEFAULT 2000
 #define IDLE_DEFAULT_S 60
@@ -152,9 +155,8 @@ static set_fn set_buffer, set_collector, set_config, set_control, set_elements,
     set_endpoint, set_fields, set_metrics, set_filter, set_flag, set_flow_key,
     set_help, set_interface, set_labels, set_later, set_no_promiscuous,
     set_mode, set_nothing, set_number, set_sampling, set_pidfile, set_rate,
-    set_read, set_router, set_switch, set_time_unit, set_timeout,
-    set_transport, set_user,
-    set_version;
+    set_read, set_router, set_switch, set_time_unit, set_timeout, set_transport,
+    set_user, set_version;
 
 #define AT(field)                                                              \
 	.at = offsetof(struct config, field),                                  \
@@ -207,6 +209,13 @@ static const struct option_row rows[] = {
 	{ GROUP_FLOWS, 's', "sampling", "[MODE:]N",
 	    "one packet in N; systematic, random, hash", .set = set_sampling,
 	    .min = 1, .max = UINT32_MAX },
+	{ GROUP_FLOWS, 0, "nat", NULL,
+	    "one flow of both sides of what NAT translates", .set = set_flag,
+	    AT(nat) },
+	{ GROUP_FLOWS, 0, "nat-max", "N",
+	    "translated connections kept (" STR(NAT_MAX_DEFAULT) ")",
+	    .set = set_number, AT(nat_max), .min = 1,
+	    .max = NAT_CONNECTIONS_MAX },
 
 	{ GROUP_EXPORT, 'n', "collector", "HOST:PORT[,...]",
 	    "[IPV6]:PORT, URL, file: json: csv: text:PATH",
@@ -266,6 +275,9 @@ static const struct option_row rows[] = {
 	    .set = set_endpoint },
 	{ GROUP_EXPORT, 0, "domain", "N",
 	    "Observation Domain ID (0)", .set = set_endpoint },
+	{ GROUP_EXPORT, 0, "nat-events", NULL,
+	    "tell when NAT begins, ends a translation",
+	    .set = set_flag, AT(exporter.nat_events) },
 	{ GROUP_EXPORT, 'b', "biflow", NULL,
 	    "both directions in one record; IPFIX, JSON", .set = set_flag,
 	    AT(exporter.fields.biflow) },
@@ -1205,7 +1217,7 @@ check_fields(struct parse *p, const struct collector_config *to)
 	size_t least;
 
 	biflow.biflow = true;
-	if (!field_any(fields))
+	if (!field_any(fields) && (!fields->nat || !d->has_sets))
 		return CONFIG_RUN;
 	if (!d->has_sets)
 		return refuse_at(p, line_of(p, "fields", to),
@@ -1331,7 +1343,8 @@ settle_fields(struct config *cfg)
 	struct field_choice *fields = &cfg->exporter.fields;
 
 	fields->mac = cfg->track.key == KEY_ETHER;
-	fields->needs = field_needs(fields);
+	fields->nat = cfg->nat;
+	fields->needs = field_needs(fields) | (cfg->nat ? NEED_NAT : 0U);
 	/* Most files do not tell. */
 	fields->direction = (!cfg->replay || cfg->track.router ||
 				(fields->needs & NEED_DIRECTION) != 0) &&
@@ -1339,6 +1352,50 @@ settle_fields(struct config *cfg)
 	fields->sampling = cfg->exporter.sampling;
 	cfg->track.extra = (fields->needs & NEED_CACHE) != 0;
 	cfg->capture.extra = (fields->needs & NEED_PACKETS) != 0;
+}
+
+/* Whether a collector is told of NAT events. */
+static bool
+takes_events(const struct collector_config *to)
+{
+	return dialect_for(to->version)->has_sets &&
+	       (to->kind == COLLECTOR_FILE || !endpoint_is_file(to->kind));
+}
+
+/* What connection tracking can be asked for, and by whom. */
+static enum config_result
+check_nat(struct parse *p)
+{
+	const struct config *cfg = p->cfg;
+	const char *name = cfg->nat ? "nat" : "nat-events";
+	size_t line = p->given[row_of(name) - rows];
+	bool events = cfg->exporter.nat_events, taken = false;
+
+	if (!cfg->nat && (cfg->exporter.fields.needs & NEED_NAT) != 0)
+		return refuse_at(p, p->given[row_of("fields") - rows],
+		    "--fields: addresses after a NAT are known to --nat; give "
+		    "that, too");
+	if (!cfg->nat && !events)
+		return CONFIG_RUN;
+	if (netlink_unsupported() != NULL)
+		return refuse_at(p, line, "--%s: %s; leave it out", name,
+		    netlink_unsupported());
+	if (cfg->replay)
+		return refuse_at(p, line,
+		    "--%s: a capture file knows no NAT; give -i, or leave it "
+		    "out",
+		    name);
+	if (cfg->nat && cfg->track.key < KEY_FULL)
+		return refuse_at(p, line,
+		    "--nat: tells connections apart by their ports; give -T "
+		    "full or more");
+	for (size_t i = 0; i < cfg->ncollectors; i++)
+		taken = taken || takes_events(&cfg->collector[i]);
+	if (events && !taken)
+		return refuse_at(p, p->given[row_of("nat-events") - rows],
+		    "--nat-events: only NetFlow v9 and IPFIX can tell them; "
+		    "give -n and -v 9 or -v 10, or leave it out");
+	return CONFIG_RUN;
 }
 
 /* Files that would be written by two, or not where they are expected. */
@@ -1396,7 +1453,7 @@ settle(struct parse *p)
 		    "or -r FILE");
 	if (cfg->replay || cfg->ncollectors == 0 || cfg->debug)
 		cfg->foreground = true;
-	if (settle_files(p) != CONFIG_RUN)
+	if (settle_files(p) != CONFIG_RUN || check_nat(p) != CONFIG_RUN)
 		return CONFIG_BAD;
 	if (!p->pidfile_given && !cfg->foreground)
 		cfg->pidfile = PIDFILE_DEFAULT;
@@ -1421,6 +1478,7 @@ config_parse(struct config *cfg, struct conffile *file, int argc, char **argv,
 	cfg->exporter = exporter_defaults;
 	cfg->defaults = endpoint_defaults;
 	cfg->workers = 1;
+	cfg->nat_max = NAT_MAX_DEFAULT;
 	errbuf[0] = '\0';
 	result = read_file(&p);
 	if (result == CONFIG_RUN)

@@ -42,6 +42,8 @@ struct config {
 	bool wait;        /* for interfaces that are missing */
 	bool keep_own;    /* meter own sessions to collectors, too */
 	enum router_choice router;
+	bool nat;         /* join both sides of translated connections */
+	uint32_t nat_max; /* ... that are kept */
 	struct capture_config capture;
 	struct flowtrack_config track;
 	struct exporter_config exporter;

@@ -339,7 +339,7 @@ miss(struct conntrack *t)
 void
 conntrack_read(struct conntrack *t, uint64_t now_ns, uint64_t mono_ns)
 {
-	if (t == NULL)
+	if (t == NULL || t->listen == NULL)
 		return;
 	t->now_ns = now_ns;
 	t->mono_ns = mono_ns;

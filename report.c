@@ -82,6 +82,8 @@ static const struct counter account_rows[] = {
 	    AT(account, again), false },
 	{ "packets of own sessions", "packetsOfOwnSessions",
 	    AT(account, own), false },
+	{ "packets seen translated", "packetsSeenTranslated",
+	    AT(account, second), false },
 };
 
 /* Contained in "packets in records". */
@@ -100,6 +102,22 @@ static const struct counter router_rows[] = {
 	    AT(router_stats, verdict[ROUTER_OWN].records), false },
 	{ "octets of own sessions", "ownOctets",
 	    AT(router_stats, verdict[ROUTER_OWN].octets), false },
+	{ "records seen translated", "recordsSeenTranslated",
+	    AT(router_stats, verdict[ROUTER_SECOND].records), false },
+	{ "octets seen translated", "octetsSeenTranslated",
+	    AT(router_stats, verdict[ROUTER_SECOND].octets), false },
+	{ "translated connections", "natConnections",
+	    AT(router_stats, nat.connections), false },
+	{ "translated connections begun", "natConnectionsBegun",
+	    AT(router_stats, nat.begun), false },
+	{ "translated connections evicted", "natConnectionsEvicted",
+	    AT(router_stats, nat.evicted), false },
+	{ "connection messages", "conntrackMessages",
+	    AT(router_stats, conntrack.told), false },
+	{ "connection messages missed", "conntrackMissed",
+	    AT(router_stats, conntrack.missed), false },
+	{ "connection messages unknown", "conntrackUnknown",
+	    AT(router_stats, conntrack.unknown), false },
 };
 
 static const struct counter note_rows[] = {
@@ -171,6 +189,8 @@ static const struct counter collector_columns[] = {
 	    AT(item, collector.transport.sent.octets), true },
 	{ "templates", NULL,
 	    AT(item, collector.templates), true },
+	{ "nat-events", "natEvents",
+	    AT(item, collector.events), false },
 	{ "waiting", "waitingRecords",
 	    AT(item, collector.waiting.records), false },
 	{ "waiting-packets", "waitingPackets",
@@ -502,10 +522,13 @@ report_account(const struct meter_stats *m, const struct router *router)
 	const struct flowtrack_stats *t = &m->track;
 	const struct router_stats r = router_stats(router);
 	uint64_t own = least(r.verdict[ROUTER_OWN].packets, t->ended_packets);
+	uint64_t second =
+	    least(r.verdict[ROUTER_SECOND].packets, t->ended_packets - own);
 	struct account a = {
 		.received = m->capture.frames,
-		.in_records = t->ended_packets - own,
+		.in_records = t->ended_packets - own - second,
 		.own = own,
+		.second = second,
 		.ignored = capture_ignored(&m->capture) + m->sampled_out,
 		.deleted = t->deleted_packets,
 		.again = t->again_packets,
@@ -513,8 +536,9 @@ report_account(const struct meter_stats *m, const struct router *router)
 
 	if (t->active > 0)
 		a.in_flows = t->packets - t->ended_packets - t->deleted_packets;
-	a.off_by = (int64_t)(a.received - a.in_records - a.in_flows -
-			     a.ignored - a.deleted - a.again - a.own);
+	a.off_by =
+	    (int64_t)(a.received - a.in_records - a.in_flows - a.ignored -
+		      a.deleted - a.again - a.own - a.second);
 	return a;
 }
 

@@ -19,9 +19,9 @@ struct router; /* router.h; NULL: all records were exported */
 /* Both sides of the account: each packet received is in one of the others. */
 struct account {
 	uint64_t received, in_records, in_flows, ignored, deleted;
-	uint64_t again; /* counted at another interface */
-	uint64_t own;   /* in records that were left out */
-	int64_t off_by; /* received less all others; 0 = balanced */
+	uint64_t again;       /* counted at another interface */
+	uint64_t own, second; /* in records that were left out */
+	int64_t off_by;       /* received less all others; 0 = balanced */
 };
 
 /*

@@ -19,6 +19,7 @@
 
 #include "conffile.h"
 #include "confine.h"
+#include "conntrack.h"
 #include "control.h"
 #include "daemon.h"
 #include "exporter.h"
@@ -27,6 +28,7 @@
 #include "largest.h"
 #include "log.h"
 #include "metrics.h"
+#include "nat.h"
 #include "notify.h"
 #include "printer.h"
 #include "privdrop.h"
@@ -34,6 +36,7 @@
 #include "record.h"
 #include "report.h"
 #include "ring.h"
+#include "route.h"
 #include "router.h"
 #include "sandbox.h"
 
@@ -294,20 +297,94 @@ longest_timeout_ns(const struct config *cfg)
 	return longest_ms * NS_PER_MS + OWN_MARGIN_NS;
 }
 
+/* Export that a connection begins or ceases to be translated. */
+static void
+export_event(
+    const struct nat_connection *c, bool begins, uint64_t time_ns, void *arg)
+{
+	static const uint8_t events[2][2] = {
+		{ NAT_TRANSLATION_DELETE, NAT_TRANSLATION_CREATE },
+		{ NAT44_SESSION_DELETE, NAT44_SESSION_CREATE },
+	};
+	const struct nat_end *from = &c->original, *to = &c->translated;
+	const struct probe *p = arg;
+	struct nat_event ev = { .time_ns = time_ns,
+		.event = events[c->ip_version == 4][begins],
+		.connection = { .flow = { .src_port = from->src_port,
+				    .dst_port = from->dst_port,
+				    .protocol = c->protocol,
+				    .ip_version = c->ip_version },
+		    .post_src_port = to->src_port,
+		    .post_dst_port = to->dst_port } };
+
+	memcpy(ev.connection.flow.src, from->src, sizeof(from->src));
+	memcpy(ev.connection.flow.dst, from->dst, sizeof(from->dst));
+	memcpy(ev.connection.post_src, to->src, sizeof(to->src));
+	memcpy(ev.connection.post_dst, to->dst, sizeof(to->dst));
+	exporter_event(p->exporter, &ev);
+}
+
+/* Whether packets of an interface of the system are captured. */
+static bool
+is_captured(uint32_t ifindex, void *arg)
+{
+	const struct probe *p = arg;
+
+	for (size_t i = 0; i < p->count.nsources; i++) {
+		const struct meter_source *s = &p->count.source[i];
+		uint32_t own = p->config.source[i].ifindex == 0
+				   ? s->ifindex
+				   : if_nametoindex(s->name);
+
+		if (own == 0 || own == ifindex) /* any, or this one */
+			return true;
+	}
+	return false;
+}
+
+/* Learn what the kernel translates; what cannot be had is said. */
+static int
+open_nat(struct probe *p, struct router_config *config)
+{
+	const struct config *cfg = &p->config;
+	struct conntrack_config from = { .arg = p };
+	char reason[REASON_LEN];
+
+	if (!cfg->nat && !cfg->exporter.nat_events)
+		return 0;
+	if (cfg->exporter.nat_events)
+		from.tell = export_event;
+	if (cfg->nat) {
+		config->routes = routes_new();
+		config->nat = from.nat = nat_new(cfg->nat_max);
+	}
+	config->conntrack = conntrack_new(&from);
+	if (config->conntrack == NULL || (cfg->nat && config->nat == NULL))
+		return -1;
+	if (conntrack_open(config->conntrack, reason) == -1)
+		log_warn("%s; %s", reason,
+		    cfg->nat ? "--nat: flows are exported as they are seen"
+			     : "--nat-events: there are none");
+	return 0;
+}
+
 /* What the machine itself knows of live traffic. */
 static int
 open_router(struct probe *p)
 {
 	const struct config *cfg = &p->config;
-	const struct router_config config = {
+	struct router_config config = {
 		.exclude_own = !cfg->keep_own && cfg->track.key >= KEY_FULL,
 		.sockets = cfg->ncollectors,
 		.own_ns = longest_timeout_ns(cfg),
+		.captures = is_captured,
+		.arg = p,
 	};
 
 	if (cfg->replay)
 		return 0;
-	p->router = router_new(&config);
+	if (open_nat(p, &config) == 0)
+		p->router = router_new(&config);
 	if (p->router == NULL)
 		log_error("%s", strerror(errno));
 	return p->router == NULL ? -1 : 0;
@@ -469,15 +546,16 @@ tell_counts(struct exporter *e, const struct router *router,
 {
 	const struct router_stats judged = router_stats(router);
 	const struct cargo *own = &judged.verdict[ROUTER_OWN];
+	const struct cargo *second = &judged.verdict[ROUTER_SECOND];
 	const struct capture_stats *c = &s->capture;
 	const struct time_span *left_out = &s->sampled_out_span;
 	struct metering_counts counts = {
 		.observed_packets = c->packets,
 		.selected_packets = c->packets - s->sampled_out,
-		.ignored_packets =
-		    capture_ignored(c) + s->sampled_out + own->packets,
-		.ignored_octets =
-		    c->ignored_octets + s->sampled_out_octets + own->octets,
+		.ignored_packets = capture_ignored(c) + s->sampled_out +
+				   own->packets + second->packets,
+		.ignored_octets = c->ignored_octets + s->sampled_out_octets +
+				  own->octets + second->octets,
 		.ignored_span = c->ignored_span,
 		.dropped_packets = c->kernel_drops + c->interface_drops,
 		.lost = { s->ring_lost_records, s->ring_lost_packets,
@@ -646,7 +724,7 @@ count(struct probe *p, uint64_t mono_ns)
 
 /* The loop --------------------------------------------------------------- */
 
-#define POLL_MAX (1 + CONTROL_CLIENTS_MAX + 1 + 1 + CONFIG_COLLECTORS_MAX)
+#define POLL_MAX (2 + CONTROL_CLIENTS_MAX + 1 + 1 + CONFIG_COLLECTORS_MAX)
 
 /* Sleep until something happens; returns how many of pfd are the control's. */
 static size_t
@@ -661,6 +739,8 @@ sleep_until(struct probe *p, struct pollfd pfd[POLL_MAX], int timeout_ms)
 	if (p->httpd != NULL)
 		pfd[n++] =
 		    (struct pollfd){ httpd_poll_fd(p->httpd), POLLIN, 0 };
+	if (router_fd(p->router) != -1)
+		pfd[n++] = (struct pollfd){ router_fd(p->router), POLLIN, 0 };
 	for (size_t i = 0;
 	     p->exporter != NULL && i < exporter_collectors(p->exporter); i++) {
 		short events;
@@ -747,7 +827,7 @@ tick_exporter(struct probe *p, uint64_t mono_ns)
 static int
 run(struct probe *p)
 {
-	uint64_t mono_ns = p->started_ns, stopping_ns = 0;
+	uint64_t mono_ns = p->started_ns, now_ns, stopping_ns = 0;
 	uint64_t drawn_ns = mono_ns, unseen_ns = 0;
 	struct pollfd pfd[POLL_MAX];
 	int result = EXIT_SUCCESS, timeout_ms = 0;
@@ -758,9 +838,10 @@ run(struct probe *p)
 
 		ended = meters_ended(p->meters);
 		mono_ns = clock_ns(CLOCK_MONOTONIC);
+		now_ns = clock_ns(CLOCK_REALTIME);
 		if (p->exporter != NULL && !p->config.replay)
-			exporter_clock(p->exporter, clock_ns(CLOCK_REALTIME));
-		router_tick(p->router, mono_ns);
+			exporter_clock(p->exporter, now_ns);
+		router_tick(p->router, now_ns, mono_ns);
 		serve_signals(p);
 		if (p->httpd != NULL)
 			httpd_serve(p->httpd, mono_ns);
@@ -794,7 +875,7 @@ settle(struct probe *p)
 
 	if (p->exporter == NULL)
 		return;
-	router_tick(p->router, mono_ns);
+	router_tick(p->router, clock_ns(CLOCK_REALTIME), mono_ns);
 	tick_exporter(p, mono_ns); /* look-ups and files begin */
 	while (p->config.replay && !exporter_settled(p->exporter) &&
 	       mono_ns < end_ns && stop_signals == 0) {

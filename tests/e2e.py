@@ -224,8 +224,9 @@ def balanced(text):
     received = number(text, "packets received")
     others = [number(text, name) for name in ("packets in records",
         "packets in active flows", "ignored packets", "packets deleted")]
-    others.append(number(text, "packets of own sessions") or 0)
-    others.append(number(text, "packets seen again") or 0)
+    for name in ("packets of own sessions", "packets seen again",
+            "packets seen translated"):
+        others.append(number(text, name) or 0)
     return (received is not None and None not in others and
         received == sum(others) and
         re.search(r"^account: balanced$", text, re.M) is not None)

@@ -731,6 +731,53 @@ END_TEST
 
 /* What is accepted or refused for the time being. */
 
+#ifdef HAVE_MNL
+
+UNIT(nat_is_taken_live_with_ports_and_by_who_can_tell_it)
+{
+	static const struct refusal refused[] = {
+		{ "-r f --nat", "--nat: a capture file" },
+		{ "-r f --nat-events -n 192.0.2.1:1",
+		    "--nat-events: a capture" },
+		{ "-i a --nat -T proto", "-T full" },
+		{ "-i a --nat-events", "only NetFlow v9 and IPFIX" },
+		{ "-i a --nat-events -v 5 -n 192.0.2.1:1", "only NetFlow v9" },
+		{ "-i a --nat-events -d -n json:/tmp/x", "only NetFlow v9" },
+		{ "-i a --fields postNATSourceIPv4Address", "--nat" },
+		{ "-i a --nat --nat-max 0", "from 1 to" },
+		{ "-i a --nat -n 192.0.2.1:1 --mtu 200 --fields flowId",
+		    "--mtu" },
+	};
+
+	accept_line("-i a --nat -T tos");
+	ck_assert(cfg.nat && cfg.exporter.fields.nat);
+	ck_assert_uint_eq(cfg.exporter.fields.needs & NEED_NAT, NEED_NAT);
+	ck_assert_uint_eq(cfg.nat_max, 65536);
+	config_free(&cfg);
+	accept_line("-i a --nat --nat-max 7 -v 5 -n 192.0.2.1:1");
+	ck_assert_uint_eq(cfg.nat_max, 7);
+	config_free(&cfg);
+	accept_line("-i a --nat --fields -postNATSourceIPv4Address");
+	config_free(&cfg);
+	accept_line("-i a --nat-events -v 9 -n 192.0.2.1:1");
+	ck_assert(!cfg.nat && cfg.exporter.nat_events);
+	config_free(&cfg);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		refuse_line(refused[i].line, refused[i].why);
+}
+END_TEST
+
+#else
+
+UNIT(nat_is_taken_live_with_ports_and_by_who_can_tell_it)
+{
+	refuse_line("-i a --nat", "without libmnl");
+	refuse_line("-i a --nat-events -n 192.0.2.1:1", "without libmnl");
+}
+END_TEST
+
+#endif
+
 UNIT(sampling_is_a_number_with_or_without_a_mode)
 {
 	static const struct {
@@ -1228,6 +1275,7 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     a_host_name_fits_or_is_refused, export_versions_are_taken,
     export_numbers_are_taken, bad_export_options_are_refused,
     biflow_needs_ipfix, options_data_are_chosen_by_name_or_version,
+    nat_is_taken_live_with_ports_and_by_who_can_tell_it,
     sampling_is_a_number_with_or_without_a_mode,
     units_of_time_are_softflowd_s_and_need_ipfix, what_is_always_so_is_accepted,
     one_way_to_share_records_is_taken,

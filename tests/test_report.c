@@ -243,7 +243,8 @@ UNIT(statistics_show_both_sides_of_the_account)
 	    "\"account\":{\"packetsReceived\":1000,\"packetsInRecords\":700,"
 	    "\"packetsInActiveFlows\":100,\"ignoredPacketTotalCount\":150,"
 	    "\"packetsDeleted\":50,\"packetsSeenAgain\":0,"
-	    "\"packetsOfOwnSessions\":0,\"balanced\":true,\"offBy\":0,"
+	    "\"packetsOfOwnSessions\":0,\"packetsSeenTranslated\":0,"
+	    "\"balanced\":true,\"offBy\":0,"
 	    "\"notSentPacketTotalCount\":17,",
 	    NULL);
 }
