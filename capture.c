@@ -201,6 +201,15 @@ capture_pcap_frame(
 
 /* --- opening --- */
 
+size_t
+capture_memory(const struct capture_config *config)
+{
+	size_t packet = sizeof(struct packet);
+
+	packet += config->extra ? sizeof(struct packet_extra) : 0;
+	return sizeof(struct capture) + CAPTURE_BURST * packet;
+}
+
 struct capture *
 capture_new(const char *name, uint32_t ifindex, const struct capture_config *cf)
 {

@@ -75,6 +75,10 @@ struct capture_stats {
 typedef void capture_burst_fn(
     struct packet *, struct packet_extra *, size_t n, void *arg);
 
+/* Octets that an interface, or a file being read, takes at most. */
+size_t capture_live_memory(const struct capture_config *);
+size_t capture_file_memory(const struct capture_config *);
+
 /*
  * Open an interface and start capturing.  ifindex is what packets are marked
  * with; 0 = the system's.  Returns NULL with one line of explanation in

@@ -162,6 +162,13 @@ capture_open_found(struct capture_file *f, uint32_t ifindex,
 	return status == 0 ? c : capture_give_up(c, errbuf);
 }
 
+size_t
+capture_file_memory(const struct capture_config *config)
+{
+	return capture_memory(config) + input_memory() + pcapfile_memory() +
+	       CAPTURE_FILE_OCTETS;
+}
+
 struct capture *
 capture_open_file(const char *path, uint32_t ifindex,
     const struct capture_config *config, const struct input_waiter *waiter,

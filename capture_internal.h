@@ -19,6 +19,10 @@
 
 #define CAPTURE_DISPATCH 1024 /* frames read at once, at most */
 
+/* libpcap's own: of an interface, and what the block of a file may need. */
+#define CAPTURE_LIVE_OCTETS 262144
+#define CAPTURE_FILE_OCTETS 16777216
+
 /* The timeline of a file; it goes on in the next file. */
 struct capture_clock {
 	uint64_t shift_ns; /* added to the time of packets */
@@ -65,6 +69,9 @@ struct capture {
 	uint64_t failed_ns;    /* ... since when */
 	struct pcap_stat seen; /* what the open handle said last */
 };
+
+/* Octets that capture_new takes. */
+size_t capture_memory(const struct capture_config *);
 
 /* Make one without a source; NULL with ENOMEM. */
 struct capture *capture_new(

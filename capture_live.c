@@ -256,6 +256,13 @@ open_interface(struct capture *c, bool *missing)
 	return 0;
 }
 
+size_t
+capture_live_memory(const struct capture_config *config)
+{
+	return capture_memory(config) + config->buffer_octets +
+	       CAPTURE_LIVE_OCTETS;
+}
+
 struct capture *
 capture_open_live(const char *name, uint32_t ifindex,
     const struct capture_config *config, bool *missing,

@@ -194,6 +194,13 @@ is_shared(const struct exporter *e, size_t i)
 	return !endpoint_is_file(e->collector[i]->config.kind);
 }
 
+size_t
+exporter_memory(const struct collector_config *config)
+{
+	return sizeof(struct collector) + transport_memory(config) +
+	       lines_memory(config->kind);
+}
+
 int
 exporter_add_collector(
     struct exporter *e, const struct collector_config *config)

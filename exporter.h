@@ -68,6 +68,9 @@ struct exporter *exporter_new(const struct exporter_config *);
 /* Messages not flushed are lost.  NULL is fine. */
 void exporter_free(struct exporter *);
 
+/* Octets that a collector takes, at most. */
+size_t exporter_memory(const struct collector_config *);
+
 /*
  * Add a collector, whose strings must outlive the exporter.  0, or -1 with
  * errno; EINVAL if its version is none.

@@ -247,6 +247,18 @@ flowtrack_octets_per_flow(void)
 	       2 * sizeof(struct bucket) + sizeof(uint64_t) / VICTIM_SHARE;
 }
 
+size_t
+flowtrack_memory(const struct flowtrack_config *config)
+{
+	size_t each = flowtrack_octets_per_flow();
+
+	each += config->key == KEY_ETHER ? sizeof(struct flow_ether) : 0;
+	each += config->extra ? sizeof(struct flow_extra) : 0;
+	each += config->router ? sizeof(struct sights) : 0;
+	/* Some arrays have an entry or two that is no flow's. */
+	return sizeof(struct flowtrack) + (config->max_flows + 2) * each;
+}
+
 /* Time ------------------------------------------------------------------ */
 
 /* Whether time a is at or after time b; both modulo 2^32 ms. */

@@ -105,6 +105,9 @@ void flowtrack_free(struct flowtrack *);
  */
 size_t flowtrack_octets_per_flow(void);
 
+/* Octets that flowtrack_new takes for a cache so configured, at most. */
+size_t flowtrack_memory(const struct flowtrack_config *);
+
 /*
  * Account n packets in the order given, starting flows that are new.
  * Cannot fail: in a full cache the flow idle longest ends early, with

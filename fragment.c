@@ -37,18 +37,36 @@ struct fragment_table {
 	uint32_t newest; /* where the ring was written last */
 };
 
+/* A power of two, at least as many as there are entries. */
+static uint32_t
+buckets_for(uint32_t entries)
+{
+	uint32_t buckets = 1;
+
+	while (buckets < entries)
+		buckets *= 2;
+	return buckets;
+}
+
+size_t
+fragment_memory(uint32_t entries)
+{
+	return sizeof(struct fragment_table) +
+	       ((size_t)entries + 1) * sizeof(struct entry) +
+	       buckets_for(entries) * sizeof(uint32_t);
+}
+
 struct fragment_table *
 fragment_new(uint32_t entries)
 {
 	struct fragment_table *t;
-	uint32_t buckets = 1;
+	uint32_t buckets;
 
 	if (entries == 0 || entries > ENTRIES_MAX) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	while (buckets < entries)
-		buckets *= 2;
+	buckets = buckets_for(entries);
 	t = calloc(1, sizeof(*t));
 	if (t == NULL)
 		return NULL;

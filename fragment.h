@@ -10,6 +10,7 @@
 #define FRAGMENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct packet; /* decode.h */
@@ -17,6 +18,9 @@ struct fragment_table;
 
 /* A first fragment is remembered for this long (RFC 8200 s4.5: 60 s). */
 #define FRAGMENT_LIFETIME_MS 60000U
+
+/* Octets that fragment_new takes for so many. */
+size_t fragment_memory(uint32_t entries);
 
 /* Create a table of `entries` first fragments (> 0); NULL with ENOMEM. */
 struct fragment_table *fragment_new(uint32_t entries);

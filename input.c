@@ -25,9 +25,10 @@
 #include "input.h"
 #include "wake.h"
 
-#define STREAM_LEN 262144 /* of the stdio buffer */
-#define RAW_LEN 65536     /* octets of the file ahead of the stream */
-#define READ_MAX INT_MAX  /* octets of one read: zlib and stdio count so */
+#define STREAM_LEN 262144    /* of the stdio buffer */
+#define RAW_LEN 65536        /* octets of the file ahead of the stream */
+#define INFLATE_OCTETS 65536 /* that zlib takes; its manual says 44 KiB */
+#define READ_MAX INT_MAX     /* octets of one read: zlib and stdio count so */
 
 struct input {
 	int fd;
@@ -376,6 +377,12 @@ open_stream(struct input *in)
 	__fsetlocking(in->stream, FSETLOCKING_BYCALLER);
 #endif
 	return 0;
+}
+
+size_t
+input_memory(void)
+{
+	return sizeof(struct input) + INFLATE_OCTETS;
 }
 
 struct input *

@@ -41,6 +41,9 @@ int input_descriptor(const char *path);
  */
 struct input *input_adopt(int fd, const struct input_waiter *);
 
+/* Octets that an input takes, whatever it decompresses. */
+size_t input_memory(void);
+
 /*
  * Open a file, or standard input for "-", and read its first octets: on a
  * FIFO this waits for a writer.  A ring of `stop` ends every read as if the

@@ -21,6 +21,15 @@ struct lines {
 	struct cargo cargo;
 };
 
+/* A stream in memory doubles, and copies what it has. */
+size_t
+lines_memory(enum collector_kind kind)
+{
+	if (!endpoint_is_file(kind) || kind == COLLECTOR_FILE)
+		return 0; /* messages */
+	return sizeof(struct lines) + printer_memory() + 4 * LINES_MAX;
+}
+
 struct lines *
 lines_new(enum collector_kind kind, const struct field_choice *choice)
 {

@@ -20,6 +20,9 @@ struct lines;
 
 #define LINES_MAX 262144U /* octets gathered, at most */
 
+/* Octets that lines_new takes, and the text they gather, at most. */
+size_t lines_memory(enum collector_kind);
+
 /*
  * Create an empty gathering for COLLECTOR_JSON, COLLECTOR_CSV or
  * COLLECTOR_TEXT; the choice is borrowed.  NULL with errno.

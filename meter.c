@@ -674,6 +674,24 @@ run(void *arg)
 	return NULL;
 }
 
+size_t
+meter_memory(const struct meter_config *config)
+{
+	size_t packet = sizeof(struct packet);
+	size_t record = sizeof(struct flow_record), cache = 0;
+
+	if (config->extra) {
+		packet += sizeof(struct packet_extra);
+		record += sizeof(struct flow_extra);
+	}
+	if (config->track.max_flows > 0)
+		cache = flowtrack_memory(&config->track);
+	/* In a live run nothing is fed; that is little. */
+	return sizeof(struct meter) + fragment_memory(FRAGMENTS) + cache +
+	       ring_memory(config->ring_records, record) +
+	       ring_memory(FEED_PACKETS, packet);
+}
+
 static struct meter *
 make(const struct meter_config *config, const struct wake *out)
 {

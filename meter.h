@@ -88,6 +88,9 @@ struct meter_config {
 	bool replay; /* a full ring blocks the reader and loses nothing */
 };
 
+/* Octets that a meter so configured takes without its captures, at most. */
+size_t meter_memory(const struct meter_config *);
+
 /*
  * Create a meter over n captures, which it owns from now on (also on error).
  * It rings `out` when there is something to fetch from its ring, when a call

@@ -96,6 +96,12 @@ length_order(const uint8_t *header, bool big_endian)
 	return minor == 3 ? CAPTURED_IS_SMALLER : CAPTURED_FIRST;
 }
 
+size_t
+pcapfile_memory(void)
+{
+	return sizeof(struct pcapfile);
+}
+
 struct pcapfile *
 pcapfile_new(struct input *in, const uint8_t header[PCAPFILE_HEADER_LEN],
     uint32_t snaplen)

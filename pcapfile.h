@@ -40,6 +40,9 @@ enum pcapfile_status {
  */
 bool pcapfile_recognise(struct input *, uint8_t header[PCAPFILE_HEADER_LEN]);
 
+/* Octets that pcapfile_new takes. */
+size_t pcapfile_memory(void);
+
 /*
  * Start reading the records of a recognised input, which is borrowed.  Frames
  * are cut to snaplen octets.  Returns NULL with errno ENOMEM.

@@ -107,6 +107,12 @@ struct printer {
 	struct export_record held[ROWS_HELD]; /* forward half = the line */
 };
 
+size_t
+printer_memory(void)
+{
+	return sizeof(struct printer);
+}
+
 struct printer *
 printer_new(
     FILE *out, enum printer_format format, const struct field_choice *fields)

@@ -16,6 +16,9 @@ struct printer;
 
 enum printer_format { PRINTER_TABLE, PRINTER_JSON, PRINTER_CSV };
 
+/* Octets that printer_new takes. */
+size_t printer_memory(void);
+
 /*
  * Create a printer to a borrowed stream.  The choice of fields is borrowed,
  * too; NULL is the least.  Fields chosen by name follow the columns of a table

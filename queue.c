@@ -23,6 +23,19 @@ struct queue {
 	uint8_t *memory;
 };
 
+static size_t
+entries_for(size_t octets)
+{
+	return octets / MESSAGE_LEAST + 1;
+}
+
+size_t
+queue_memory(size_t octets)
+{
+	return sizeof(struct queue) +
+	       entries_for(octets) * sizeof(struct queued) + octets;
+}
+
 struct queue *
 queue_new(size_t octets)
 {
@@ -31,7 +44,7 @@ queue_new(size_t octets)
 	if (q == NULL)
 		return NULL;
 	q->size = octets;
-	q->entries = octets / MESSAGE_LEAST + 1;
+	q->entries = entries_for(octets);
 	q->entry = calloc(q->entries, sizeof(q->entry[0]));
 	q->memory = malloc(octets);
 	if (q->entry != NULL && q->memory != NULL)

@@ -29,6 +29,9 @@ struct queued {
 /* Create an empty queue for so many octets.  NULL with errno. */
 struct queue *queue_new(size_t octets);
 
+/* Octets that queue_new takes, those told included. */
+size_t queue_memory(size_t octets);
+
 /* NULL is fine. */
 void queue_free(struct queue *);
 

@@ -24,14 +24,29 @@ struct ring {
 	uint32_t head_seen;
 };
 
-struct ring *
-ring_new(uint32_t entries, size_t item_size)
+/* How many slots there are for so many entries: a power of two. */
+static uint32_t
+slots(uint32_t entries)
 {
-	struct ring *r;
 	uint32_t size = 1;
 
 	while (size < entries && size < UINT32_C(0x80000000))
 		size *= 2;
+	return size;
+}
+
+size_t
+ring_memory(uint32_t entries, size_t item_size)
+{
+	return sizeof(struct ring) + slots(entries) * item_size;
+}
+
+struct ring *
+ring_new(uint32_t entries, size_t item_size)
+{
+	uint32_t size = slots(entries);
+	struct ring *r;
+
 	r = aligned_alloc(CACHE_LINE, sizeof(*r));
 	if (r == NULL)
 		return NULL;

@@ -13,6 +13,9 @@
 
 struct ring;
 
+/* Octets that ring_new takes with these arguments. */
+size_t ring_memory(uint32_t entries, size_t size);
+
 /* A ring of at least `entries` items of `size` octets; NULL with ENOMEM. */
 struct ring *ring_new(uint32_t entries, size_t size);
 

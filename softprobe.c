@@ -39,10 +39,9 @@
 #include "route.h"
 #include "router.h"
 #include "sandbox.h"
+#include "sizing.h"
 
 #define EXIT_USAGE 2
-#define RING_RECORDS_MIN 1024U
-#define RING_RECORDS_MAX 16384U
 #define TURN_MS 200               /* the loop looks around so often */
 #define FETCH_MAX 4096            /* records exported in one turn */
 #define SETTLE_NS (30 * NS_PER_S) /* a replay waits so long for names */
@@ -250,27 +249,12 @@ add_workers(struct probe *p, struct meter_config *config)
 	return 0;
 }
 
-static uint32_t
-clamp(uint32_t n, uint32_t low, uint32_t high)
-{
-	return n < low ? low : n > high ? high : n;
-}
-
 static int
 open_meters(struct probe *p)
 {
 	const struct config *cfg = &p->config;
-	uint32_t flows =
-	    (cfg->track.max_flows + cfg->workers - 1) / cfg->workers;
-	struct meter_config config = { .track = cfg->track,
-		.ring_records =
-		    clamp(flows / 4, RING_RECORDS_MIN, RING_RECORDS_MAX),
-		.sampling = cfg->exporter.sampling,
-		.extra = cfg->capture.extra,
-		.replay = cfg->replay };
+	struct meter_config config = sizing_meter(cfg);
 
-	config.track.max_flows = flows;
-	config.track.caches = cfg->workers;
 	errno = 0;
 	p->meters = meters_new();
 	if (p->meters != NULL && add_workers(p, &config) == 0)
@@ -1049,6 +1033,7 @@ main(int argc, char **argv)
 	}
 	if (probe.config.check) {
 		confine_describe(stdout, &probe.config, &probe.privdrop);
+		sizing_describe(stdout, &probe.config);
 		config_free(&probe.config);
 		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	}

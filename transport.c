@@ -33,6 +33,7 @@
 #define STALL_NS (120 * NS_PER_S)   /* nothing leaves: the session is over */
 #define TROUBLED_NS (10 * NS_PER_S) /* look up again at most so often */
 #define JITTER_PERCENT 20
+#define TLS_OCTETS (UINT32_C(8) << 20) /* its certificates to trust */
 
 static const struct carrier *const carriers[COLLECTOR_KINDS] = {
 	[COLLECTOR_UDP] = &carrier_udp,
@@ -802,6 +803,18 @@ name_transport(struct transport *t)
 	    udp ? "" : endpoint_scheme(t->config->kind), udp ? "" : "://",
 	    v6 ? "[" : "", t->config->address.host, v6 ? "]" : "",
 	    t->config->address.port);
+}
+
+size_t
+transport_memory(const struct collector_config *config)
+{
+	size_t tls =
+	    config->kind == COLLECTOR_TLS || config->kind == COLLECTOR_DTLS
+		? TLS_OCTETS
+		: 0;
+
+	return sizeof(struct transport) + queue_memory(config->queue_octets) +
+	       tls;
 }
 
 struct transport *

@@ -44,6 +44,9 @@ const char *transport_unsupported(enum collector_kind);
  */
 int transport_check(const struct collector_config *, char reason[REASON_LEN]);
 
+/* Octets that transport_new takes, and what it begins later, at most. */
+size_t transport_memory(const struct collector_config *);
+
 /*
  * Create a transport.  A numeric UDP address is ready at once; a name is
  * looked up from the first tick on, for ever if need be; `wake` is rung when

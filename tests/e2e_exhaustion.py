@@ -6,6 +6,7 @@ too little memory or too few descriptors: memory stays bounded, packets are
 accounted, control is not lost, and what is short is said in a line.
 """
 import os
+import re
 import resource
 import signal
 import socket
@@ -14,7 +15,7 @@ import subprocess
 import time
 
 import e2e
-from collect import Collector
+from collect import Collector, StreamCollector
 from e2e import check, ctl, equal, number, path, probe, wait_for
 from e2e_live import FAR, NEAR, Live, Wire, ended_well
 from frames import at, eth, ip4, pcap, tcp, udp, udp4, SYN
@@ -91,6 +92,41 @@ def syn_flood():
         "flows active at most"), 8192)
     check(said + "they take no more memory than 20,000 do",
         after < before + EXTRA_KIB, (before, after))
+
+
+def told_kib(*words):
+    """The most memory that --check tells for these options."""
+    said = probe("--check", *words).out.decode()
+    return float(re.search(r"^memory: ([0-9.]+) MiB at most", said,
+        re.M).group(1)) * 1024
+
+
+def memory_is_at_most_what_check_tells():
+    """A flood of flows that fills cache and rings."""
+    if e2e.SANITIZED:
+        e2e.skip("memory", "sanitizers take some of their own")
+        return
+    count, seen = 60000, []
+    with StreamCollector() as stream, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        udp_name = "127.0.0.1:%d" % s.getsockname()[1]
+        tcp_name = "tcp://%s?queue=4M" % stream.name
+        for words in (("-m", "8192", "--json"),
+                ("-m", "50000", "-n", udp_name + "," + tcp_name),
+                ("-m", "50000", "--workers", "3", "-T", "ether", "--fields",
+                "+flowId,tcpOptions,sourceMacAddress", "-n", udp_name),
+                ("-m", "8192", "-n", "json:" + path("lines") + "," +
+                "file:" + path("flood.ipfix"))):
+            result, kib = flood(syns(count), "--export-rate", "0", *words)
+            most = told_kib("-r", "-", *words)
+            seen.append((int(kib), int(most)))
+            check("%s: it takes no more memory than --check tells" %
+                " ".join(words), result.summary("packets received") == count
+                and 1000 < kib < most, (kib, most, result))
+    small, large = seen[0], seen[1]
+    check("what --check tells follows the options", large[1] - small[1] >
+        (50000 - 8192) * 128 // 1024 and large[0] > small[0], seen)
 
 
 def fragment_flood():
@@ -213,6 +249,11 @@ def drops_of_the_kernel():
             wire.send(*[eth(udp4(payload=b"x" * 80))] * 5000)
             run.process.send_signal(signal.SIGCONT)
             time.sleep(0.3)
+        with open("/proc/%d/status" % run.pid, encoding="ascii") as f:
+            kib = int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1))
+        check("drops of the kernel: a live run takes no more memory than "
+            "--check tells", e2e.SANITIZED or 1000 < kib < told_kib(
+            *run.args), kib)
         ended_well("drops of the kernel", run)
         check("drops of the kernel: they are counted",
             run.summary("kernel drops") > 1000, run)
@@ -224,5 +265,5 @@ if __name__ == "__main__":
     live = e2e.private_network("drops of the kernel")
     if live:
         e2e.veth(NEAR, FAR)
-    e2e.main([syn_flood, fragment_flood, crowd_of_clients, few_descriptors,
+    e2e.main([syn_flood, memory_is_at_most_what_check_tells, fragment_flood, crowd_of_clients, few_descriptors,
         little_memory] + ([drops_of_the_kernel] if live else []))
