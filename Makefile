@@ -82,7 +82,7 @@ UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_conffile tests/test_
 	tests/test_privdrop tests/test_queue tests/test_report tests/test_ring tests/test_route tests/test_sampler tests/test_sandbox tests/test_share tests/test_sight tests/test_transport tests/test_transport_file tests/test_transport_stream tests/test_tree tests/test_values
 FUZZERS = tests/fuzz_decode tests/fuzz_capture tests/fuzz_flowtrack \
 	tests/fuzz_pcapfile tests/fuzz_conffile tests/fuzz_config tests/fuzz_control tests/fuzz_endpoint \
-	tests/fuzz_export tests/fuzz_fields tests/fuzz_reply
+	tests/fuzz_export tests/fuzz_fields tests/fuzz_picture tests/fuzz_reply
 FUZZ_SECONDS = 10
 BENCHES = bench/floor bench/generate bench/micro
 

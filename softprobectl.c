@@ -26,7 +26,7 @@
 
 #define CONTROL_DEFAULT RUNSTATEDIR "/softprobe/softprobe.ctl"
 #define TIMEOUT_S 10      /* without an octet from the daemon */
-#define REPLY_MAX 1048576 /* octets kept of a reply to top */
+#define PICTURE_MAX 1048576 /* octets kept of a reply to top */
 #define DELAY_MIN_MS 100
 #define DELAY_MAX_MS 3600000
 
@@ -292,8 +292,8 @@ fetch(const char *request, char **text, void *arg)
 	int fd = connect_to(path), status = EXIT_FAILURE;
 	FILE *out;
 
-	*text = calloc(1, REPLY_MAX + 1);
-	out = *text == NULL ? NULL : fmemopen(*text, REPLY_MAX, "w");
+	*text = calloc(1, PICTURE_MAX + 1);
+	out = *text == NULL ? NULL : fmemopen(*text, PICTURE_MAX, "w");
 	if (fd < 0)
 		tell_unreachable(path);
 	else if (out == NULL)
