@@ -25,7 +25,7 @@
 #include "values.h"
 
 #define CONTROL_DEFAULT RUNSTATEDIR "/softprobe/softprobe.ctl"
-#define TIMEOUT_S 10      /* without an octet from the daemon */
+#define TIMEOUT_S 10        /* without an octet from the daemon */
 #define PICTURE_MAX 1048576 /* octets kept of a reply to top */
 #define DELAY_MIN_MS 100
 #define DELAY_MAX_MS 3600000
