@@ -16,6 +16,7 @@ from e2e import check, equal
 from frames import at, eth, pcap, udp4
 
 VERSIONS = ("5", "9", "10")
+SAMPLED = 4
 FLOWS = 1500  # of many messages, yet no more than a socket holds
 PUSHING = 255  # a domain whose flows push those of others out of its buffers
 PROTOCOLS = {"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "ipv6": 41, "gre": 47,
@@ -57,13 +58,13 @@ COLUMNS = """SELECT *, src_port AS port_src, dst_port AS port_dst FROM flows"""
 class Nfacctd:
     """A collector of many replays, each with an Observation Domain ID."""
 
-    def __init__(self):
+    def __init__(self, more=""):
         self.directory = tempfile.mkdtemp(dir=e2e.scratch(), prefix="nfacctd-")
         for _ in range(20):  # another test may take the port first
             self.port = e2e.free_port()
             name = self.directory + "/conf"
             with open(name, "w", encoding="ascii") as f:
-                f.write(CONFIGURATION % vars(self))
+                f.write(CONFIGURATION % vars(self) + more)
             self.select(TABLE.replace("TABLE", "TABLE IF NOT EXISTS"))
             self.process = subprocess.Popen(["nfacctd", "-f", name],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -203,6 +204,22 @@ def compare(version, said, seen, wanted):
         flags=0 if version == "10" else 0xff)
 
 
+def sampled_flows_are_multiplied():
+    """By the rate that v5 has in its header and the others in options data."""
+    def multiplied(kind):
+        collector = Nfacctd("nfacctd_renormalize: true\n")
+        run = e2e.probe_then_wait(collector.port, "-v", *kind, "-s",
+            str(SAMPLED), "-n", collector.name, "-r", e2e.capture(
+            "zeek__wikipedia.pcap"))
+        sent = int(e2e.collectors(run.err)[collector.name]["packets"])
+        flows = collector.finish(0)["print"].get(0, [])
+        return kind, sent, sum(f.packets for f in flows)
+    for kind, sent, seen in e2e.each(multiplied, (("5",), ("9",), ("10",
+            "--options", "sampling")), 3):
+        equal("v%s: packets of sampled flows" % " ".join(kind), seen,
+            SAMPLED * sent)
+
+
 if __name__ == "__main__":
-    e2e.main([real_captures_into_nfacctd]
+    e2e.main([real_captures_into_nfacctd, sampled_flows_are_multiplied]
         if e2e.need("replay into nfacctd", "nfacctd") else [])
