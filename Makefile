@@ -251,9 +251,17 @@ deb: dist
 	cd build/deb && lintian --fail-on error,warning \
 	    softprobe_$(VERSION)-*.changes
 
+# An RPM of the same; elsewhere: RPMBUILD="rpmbuild --nodeps --define ...".
+RPMBUILD = rpmbuild
+rpm: dist
+	rm -rf build/rpm && mkdir -p build/rpm/SOURCES
+	mv softprobe-$(VERSION).tar.xz build/rpm/SOURCES/
+	$(RPMBUILD) --define "_topdir $$PWD/build/rpm" -ba \
+	    packaging/rpm/softprobe.spec
+
 clean:
 	rm -rf build $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(BENCHES) tests/read_fixbuf *.o *.a *.gcda *.gcno \
 	    tests/*.o tests/*.gcda tests/*.gcno softprobe-*.tar.xz
 
 .PHONY: all tests check check-interop asan tsan valgrind fuzz fuzz-afl coverage bench bench-live lint \
-	cross install install-systemd install-completion uninstall dist deb clean
+	cross install install-systemd install-completion uninstall dist deb rpm clean
