@@ -240,6 +240,11 @@ dist:
 	git -c tar.umask=0022 archive --prefix=softprobe-$(VERSION)/ HEAD | \
 	    xz -9 -T1 >softprobe-$(VERSION).tar.xz
 
+# What is in it and what it is linked with, for those who keep books.
+sbom: dist
+	packaging/sbom.py softprobe-$(VERSION).tar.xz \
+	    >softprobe-$(VERSION).spdx.json
+
 # A Debian package of HEAD in build/deb, built from that tarball and linted.
 deb: dist
 	rm -rf build/deb && mkdir -p build/deb
@@ -261,7 +266,7 @@ rpm: dist
 
 clean:
 	rm -rf build $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(BENCHES) tests/read_fixbuf *.o *.a *.gcda *.gcno \
-	    tests/*.o tests/*.gcda tests/*.gcno softprobe-*.tar.xz
+	    tests/*.o tests/*.gcda tests/*.gcno softprobe-*.tar.xz softprobe-*.spdx.json
 
 .PHONY: all tests check check-interop asan tsan valgrind fuzz fuzz-afl coverage bench bench-live lint \
-	cross install install-systemd install-completion uninstall dist deb rpm clean
+	cross install install-systemd install-completion uninstall dist sbom deb rpm clean

@@ -5,11 +5,13 @@ e2e_packaging.py - what is installed and packaged: make install and its
 reverse, the tarball, systemd's units, completion.
 """
 import hashlib
+import json
 import os
 import re
 import shutil
 import stat
 import subprocess
+import tarfile
 
 import e2e
 from e2e import check, equal, need, skip
@@ -208,7 +210,7 @@ def tarball_has_the_same_octets_twice():
     name = "make dist twice"
     if not need(name, "make", "git", "xz"):
         return
-    sums = []
+    sums, bills = [], []
     for n, env in enumerate(({"TZ": "UTC"}, {"TZ": "Asia/Tokyo",
             "XZ_DEFAULTS": "-T2", "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "tar.umask", "GIT_CONFIG_VALUE_0": "user"})):
@@ -223,13 +225,66 @@ def tarball_has_the_same_octets_twice():
         run("make", "-s", "-C", copy, "dist", env=env, umask=0o077 * n)
         made = [f for f in os.listdir(copy) if f.endswith(".tar.xz")]
         equal("make dist makes one file", len(made), 1)
-        with open(os.path.join(copy, made[0]), "rb") as f:
+        tarball = os.path.join(copy, made[0])
+        with open(tarball, "rb") as f:
             sums.append(hashlib.sha256(f.read()).hexdigest())
+        bills.append(run(os.path.join(e2e.TREE, "packaging", "sbom.py"),
+            tarball, env=env))
     equal("make dist makes the same octets twice", sums[0], sums[1])
+    check("its bill of materials is the same twice", bills[0] == bills[1])
+    bill_is_of(json.loads(bills[0]), tarball, sums[0])
+
+
+def bill_is_of(bill, path, sum256):
+    """Check what the bill of materials says of that tarball."""
+    package = bill["packages"][0]
+    equal("the bill names the tarball's sum",
+        [c["checksumValue"] for c in package["checksums"]
+            if c["algorithm"] == "SHA256"], [sum256])
+    equal("... and the version", package["versionInfo"], version())
+    with tarfile.open(path) as tar:
+        wanted = {"./" + m.name.split("/", 1)[1]:
+            hashlib.sha1(tar.extractfile(m).read()).hexdigest()
+            for m in tar if m.isfile()}
+    equal("... and each file", {f["fileName"]:
+        f["checksums"][0]["checksumValue"] for f in bill["files"]}, wanted)
+    with open(os.path.join(e2e.TREE, "Makefile"), encoding="ascii") as f:
+        asked = set(re.findall(r"--(?:exists|cflags) '?(lib[a-z-]+|openssl|zlib)",
+            f.read())) - {"libfixbuf"}
+    equal("... and each library that the Makefile asks for",
+        {p["name"] for p in bill["packages"][1:]}, asked | {"libbsd-overlay"})
+
+
+def version():
+    with open(os.path.join(e2e.TREE, "VERSION"), encoding="ascii") as f:
+        return f.read().strip()
+
+
+# Packages have to repeat the version: the first number there is the one.
+VERSIONS = {"CHANGELOG.md": r"^## (\S+?),? ",
+    "packaging/alpine/APKBUILD": r"^pkgver=(.*)",
+    "packaging/debian/changelog": r"^softprobe \((.*)-\d+\)",
+    "packaging/freebsd/Makefile": r"^DISTVERSION=\t(.*)",
+    "packaging/openwrt/softprobe/Makefile": r"^PKG_VERSION:=(.*)",
+    "packaging/rpm/softprobe.spec": r"^Version: +(.*)"}
+
+
+def version_is_the_same_everywhere():
+    for name, line in VERSIONS.items():
+        with open(os.path.join(e2e.TREE, name), encoding="utf-8") as f:
+            found = re.search(line, f.read(), re.M)
+        equal("%s has the version of VERSION" % name,
+            found and found.group(1), version())
+    equal("softprobe tells the version of VERSION",
+        run(e2e.SOFTPROBE, "--version").strip(), version())
+    check("and nothing else in C does", not re.search(
+        r'"%s"' % re.escape(version()), "".join(open(os.path.join(e2e.TREE,
+            n), encoding="utf-8").read() for n in os.listdir(e2e.TREE)
+            if n.endswith((".c", ".h")))))
 
 
 if __name__ == "__main__":
     e2e.main([what_is_installed_is_uninstalled, units_say_what_make_was_told,
         configuration_that_is_installed_is_valid,
         units_are_without_fault, completion_knows_every_option,
-        completion_knows_every_command, tarball_has_the_same_octets_twice])
+        completion_knows_every_command, version_is_the_same_everywhere, tarball_has_the_same_octets_twice])
