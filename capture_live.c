@@ -189,7 +189,7 @@ learn_link(struct capture *c)
 		return;
 	if (ask_link(c, SIOCGIFMTU, &ifr) == 0 && ifr.ifr_mtu > 0)
 		c->mtu = (uint32_t)ifr.ifr_mtu;
-#ifdef SIOCGIFHWADDR
+#ifdef __linux__
 	if (c->link_type != DLT_EN10MB ||
 	    ask_link(c, SIOCGIFHWADDR, &ifr) == -1)
 		return;
