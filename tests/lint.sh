@@ -86,7 +86,9 @@ shell_scripts()
 	files -name '*.sh' | xargs shellcheck && shellcheck .ci/run \
 	    packaging/bash-completion packaging/debian/tests/replay \
 	    packaging/debian/tests/service \
-	    packaging/openwrt/softprobe/files/softprobe.init
+	    packaging/openwrt/softprobe/files/softprobe.init \
+	    packaging/alpine/APKBUILD packaging/alpine/softprobe.pre-install \
+	    packaging/openrc/softprobe.initd
 }
 
 man_pages()
