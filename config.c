@@ -194,6 +194,9 @@ static const struct option_row rows[] = {
 	{ GROUP_SOURCES, 0, "no-exclude-self", NULL,
 	    "meter own sessions to collectors, too",
 	    .set = set_switch, AT(keep_own), .max = true },
+	{ GROUP_SOURCES, 0, "no-routes", NULL,
+	    "do not ask the kernel for the other interface",
+	    .set = set_flag, AT(no_routes) },
 
 	{ GROUP_FLOWS, 'T', "flow-key", "LEVEL",
 	    "ip, proto, full, tos, vlan or ether (full)", .set = set_flow_key },

@@ -41,6 +41,7 @@ struct config {
 	uint32_t workers; /* metering threads; 1 to METERS_MAX */
 	bool wait;        /* for interfaces that are missing */
 	bool keep_own;    /* meter own sessions to collectors, too */
+	bool no_routes;   /* do not ask the kernel where packets go */
 	enum router_choice router;
 	bool nat;         /* join both sides of translated connections */
 	uint32_t nat_max; /* ... that are kept */

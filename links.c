@@ -15,6 +15,7 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
 #include "log.h"
@@ -32,8 +33,7 @@ struct links {
 	bool truncated; /* more stand over others than the table holds */
 };
 
-/* The list ------------------------------------------------------------------
- */
+/* The list --------------------------------------------------------------- */
 
 /* Where an interface is, or would be. */
 static size_t
@@ -116,8 +116,7 @@ take_out(struct links *l, size_t at)
 	l->changed = l->unsettled = true;
 }
 
-/* Depths --------------------------------------------------------------------
- */
+/* Depths ----------------------------------------------------------------- */
 
 /* Let `upper` stand over `lower`; returns whether that is news. */
 static bool
@@ -195,8 +194,7 @@ links_settle(struct links *l)
 	l->unsettled = false;
 }
 
-/* Messages ------------------------------------------------------------------
- */
+/* Messages --------------------------------------------------------------- */
 
 /*
  * Whether packets of the interface below are those of this kind, so that its
@@ -227,6 +225,19 @@ take_text(char *to, size_t size, const struct nlattr *a)
 	to[len] = '\0';
 }
 
+/* What only one kind has: IFLA_VLAN_ID is of VLANs, so that comes first. */
+static int
+take_data(const struct nlattr *a, void *arg)
+{
+	struct link *it = arg;
+
+	if (mnl_attr_get_type(a) == IFLA_VLAN_ID &&
+	    strcmp(it->kind, "vlan") == 0 &&
+	    mnl_attr_get_payload_len(a) == sizeof(uint16_t))
+		it->vlan = mnl_attr_get_u16(a);
+	return MNL_CB_OK;
+}
+
 static int
 take_info(const struct nlattr *a, void *arg)
 {
@@ -234,6 +245,8 @@ take_info(const struct nlattr *a, void *arg)
 
 	if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
 		take_text(it->kind, sizeof(it->kind), a);
+	else if (mnl_attr_get_type(a) == IFLA_INFO_DATA)
+		(void)mnl_attr_parse_nested(a, take_data, it);
 	return MNL_CB_OK;
 }
 
@@ -354,8 +367,98 @@ list(struct links *l)
 	return 0;
 }
 
-/* Doors ---------------------------------------------------------------------
- */
+/* Ports ------------------------------------------------------------------ */
+
+#define VLAN_DEFAULT 1 /* of a bridge that knows VLANs */
+
+static void
+take_neighbour(const struct nlmsghdr *h, void *arg)
+{
+	const struct ndmsg *nd = mnl_nlmsg_get_payload(h);
+	uint32_t *port = arg;
+
+	if (h->nlmsg_type == RTM_NEWNEIGH &&
+	    mnl_nlmsg_get_payload_len(h) >= sizeof(*nd))
+		*port = (uint32_t)nd->ndm_ifindex;
+}
+
+/* Ask behind which port a bridge knows a station; 0 = none. */
+static uint32_t
+ask_port(struct links *l, uint32_t bridge, const uint8_t mac[6], uint16_t vlan)
+{
+	char buffer[NETLINK_REQUEST_LEN] = { 0 };
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
+	struct ndmsg *nd = mnl_nlmsg_put_extra_header(h, sizeof(*nd));
+	uint32_t port = 0;
+
+	h->nlmsg_type = RTM_GETNEIGH;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	nd->ndm_family = AF_BRIDGE;
+	mnl_attr_put(h, NDA_LLADDR, 6, mac);
+	mnl_attr_put_u32(h, NDA_MASTER, bridge);
+	if (vlan != 0)
+		mnl_attr_put_u16(h, NDA_VLAN, vlan);
+	return netlink_ask(l->ask, h, take_neighbour, &port) == 0 ? port : 0;
+}
+
+static uint32_t
+port_of(struct links *l, uint32_t bridge, const uint8_t mac[6], uint16_t vlan)
+{
+	uint32_t port = ask_port(l, bridge, mac, vlan);
+
+	return port != 0 || vlan != 0 ? port
+				      : ask_port(l, bridge, mac, VLAN_DEFAULT);
+}
+
+/* The interface one level below, by a station of a bridge; NULL = none. */
+static const struct link *
+below(
+    struct links *l, const struct link *it, const uint8_t mac[6], uint16_t vlan)
+{
+	if (strcmp(it->kind, "bridge") == 0)
+		return find(l, port_of(l, it->ifindex, mac, vlan));
+	return it->lower == 0 ? NULL : find(l, it->lower);
+}
+
+static bool
+has_ports(const struct link *it)
+{
+	return strcmp(it->kind, "bridge") == 0 ||
+	       strcmp(it->kind, "bond") == 0 || strcmp(it->kind, "team") == 0;
+}
+
+uint32_t
+links_port(struct links *l, uint32_t ifindex, const uint8_t mac[6])
+{
+	const struct link *it = links_find(l, ifindex), *next;
+	uint16_t vlan = 0;
+
+	for (int i = 0; i < LINK_DEPTH_MAX && it != NULL; i++) {
+		next = below(l, it, mac, vlan);
+		if (next == NULL)
+			return has_ports(it) ? 0 : it->ifindex;
+		vlan = it->vlan;
+		it = next;
+	}
+	return ifindex;
+}
+
+uint32_t
+links_routing(const struct links *l, uint32_t ifindex)
+{
+	const struct link *it = links_find(l, ifindex), *master;
+
+	for (int i = 0; i < LINK_DEPTH_MAX && it != NULL; i++) {
+		master = it->master == 0 ? NULL : find(l, it->master);
+		/* A VRF is no part of the way, but another set of routes. */
+		if (master == NULL || strcmp(master->kind, "vrf") == 0)
+			break;
+		it = master;
+	}
+	return it == NULL ? ifindex : it->ifindex;
+}
+
+/* Doors ------------------------------------------------------------------ */
 
 struct links *
 links_new(struct link_table *table)
@@ -480,6 +583,21 @@ links_named(const struct links *l, const char *name)
 	(void)l;
 	(void)name;
 	return NULL;
+}
+
+uint32_t
+links_routing(const struct links *l, uint32_t ifindex)
+{
+	(void)l;
+	return ifindex;
+}
+
+uint32_t
+links_port(struct links *l, uint32_t ifindex, const uint8_t mac[6])
+{
+	(void)l;
+	(void)mac;
+	return ifindex;
 }
 
 size_t

@@ -73,6 +73,7 @@ struct link {
 	uint32_t lower;  /* that a VLAN or the like stands on; 0 = none here */
 	uint32_t master; /* bridge, bond ... that it is a part of; 0 = none */
 	uint32_t mtu;    /* octets of an IP datagram */
+	uint16_t vlan;   /* identifier of kind "vlan"; 0 = none */
 	uint8_t depth;   /* at most LINK_DEPTH_MAX */
 	bool lower_elsewhere; /* ... for it is in another namespace */
 	bool has_mac;
@@ -103,6 +104,19 @@ bool links_read(struct links *);
 /* Find an interface; NULL if there is none, or nothing is known. */
 const struct link *links_find(const struct links *, uint32_t ifindex);
 const struct link *links_named(const struct links *, const char *name);
+
+/*
+ * Find the interface that routes: the bridge, bond or the like that has this
+ * one as a part, if any.  What is not known is its own.
+ */
+uint32_t links_routing(const struct links *, uint32_t ifindex);
+
+/*
+ * Find the physical interface below one: that of a VLAN; the port of a bridge
+ * behind which the station `mac` was learned (the kernel is asked).  One of
+ * which nothing is known is its own.  0 = a port that cannot be told.
+ */
+uint32_t links_port(struct links *, uint32_t ifindex, const uint8_t mac[6]);
 
 /* How many there are, and each of them by order of ifindex. */
 size_t links_count(const struct links *);

@@ -118,6 +118,8 @@ static const struct counter router_rows[] = {
 	    AT(router_stats, conntrack.missed), false },
 	{ "connection messages unknown", "conntrackUnknown",
 	    AT(router_stats, conntrack.unknown), false },
+	{ "route lookups failed", "routeLookupsFailed",
+	    AT(router_stats, lookups_failed), false },
 };
 
 static const struct counter note_rows[] = {

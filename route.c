@@ -31,8 +31,7 @@ struct routes {
 	struct kept kept[CACHE_ENTRIES];
 };
 
-/* The kernel ----------------------------------------------------------------
- */
+/* The kernel ------------------------------------------------------------- */
 
 #ifdef HAVE_MNL
 
@@ -144,8 +143,7 @@ routes_new(void)
 
 #endif
 
-/* The cache -----------------------------------------------------------------
- */
+/* The cache -------------------------------------------------------------- */
 
 struct routes *
 routes_new_asking(route_ask_fn *ask, void *arg)

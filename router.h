@@ -2,13 +2,15 @@
 /*
  * router.h - what this machine knows of a flow that its packets do not tell.
  *
- * The last stage before a record is exported, or left out: if it is of this
- * program's own sessions, or the other side of a connection that this machine
- * translates.  Live only, in the exporting thread; a replay never comes here.
+ * The last stage before a record is exported: it learns the interface that
+ * was not captured from, or is left out, if it is of this program's own
+ * sessions, or the other side of a connection that this machine translates.
+ * Live only, in the exporting thread; a replay never comes here.
  */
 #ifndef ROUTER_H
 #define ROUTER_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,22 +21,33 @@
 #include "queue.h"  /* struct cargo */
 #include "record.h" /* struct time_span */
 
-struct routes; /* route.h */
+struct links;   /* links.h */
+struct offload; /* offload.h */
+struct routes;  /* route.h */
 struct router;
 
-/* Whether packets of an interface of the system are captured. */
-typedef bool router_captures_fn(uint32_t ifindex, void *arg);
+#define ROUTER_FDS 4 /* descriptors to poll, at most */
+
+/* An interface that is captured from. */
+struct router_source {
+	const char *name;
+	uint32_t ifindex; /* that records have; 0 = the system's */
+};
 
 struct router_config {
+	const struct router_source *source; /* borrowed */
+	size_t nsources;
+	bool lookup;      /* ask for the other interface */
+	bool ports;       /* tell physical interfaces (252, 253) */
 	bool exclude_own; /* leave own sessions out */
 	size_t sockets;   /* to collectors */
 	uint64_t own_ns;  /* how long what ended matters to records to come */
-	router_captures_fn *captures;
-	void *arg;
-	/* What a router takes over; NULL = not there. */
+	/* What a router takes over; NULL = not there, and less is known. */
+	struct links *links;
+	struct routes *routes;
+	struct offload *offload;
 	struct nat *nat;
 	struct conntrack *conntrack;
-	struct routes *routes;
 };
 
 /* What to do with a record. */
@@ -49,6 +62,7 @@ struct router_stats {
 	/* Records by verdict, with the conversations' packets and octets. */
 	struct cargo verdict[ROUTER_VERDICTS];
 	struct time_span left_out; /* of those that are not exported */
+	uint64_t lookups_failed; /* questions that the kernel did not answer */
 	struct nat_stats nat;
 	struct conntrack_stats conntrack;
 };
@@ -59,12 +73,12 @@ struct router *router_new(const struct router_config *);
 /* NULL is fine. */
 void router_free(struct router *);
 
-/* The descriptor to poll for POLLIN; -1 if there is none. */
-int router_fd(const struct router *);
+/* Fill in what to poll for; returns how many.  None of NULL. */
+size_t router_pollfds(const struct router *, struct pollfd[ROUTER_FDS]);
 
 /*
  * Tell the time, by the wall clock (ns since 1970 UTC) and by one that never
- * runs backwards, and read what the kernel tells.  NULL is fine.
+ * runs backwards, and read what changed on the machine.  NULL is fine.
  */
 void router_tick(struct router *, uint64_t now_ns, uint64_t mono_ns);
 

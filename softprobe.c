@@ -26,10 +26,13 @@
 #include "extra.h"
 #include "httpd.h"
 #include "largest.h"
+#include "links.h"
 #include "log.h"
 #include "metrics.h"
 #include "nat.h"
+#include "netlink.h"
 #include "notify.h"
+#include "offload.h"
 #include "printer.h"
 #include "privdrop.h"
 #include "probe.h"
@@ -308,24 +311,6 @@ export_event(
 	exporter_event(p->exporter, &ev);
 }
 
-/* Whether packets of an interface of the system are captured. */
-static bool
-is_captured(uint32_t ifindex, void *arg)
-{
-	const struct probe *p = arg;
-
-	for (size_t i = 0; i < p->count.nsources; i++) {
-		const struct meter_source *s = &p->count.source[i];
-		uint32_t own = p->config.source[i].ifindex == 0
-				   ? s->ifindex
-				   : if_nametoindex(s->name);
-
-		if (own == 0 || own == ifindex) /* any, or this one */
-			return true;
-	}
-	return false;
-}
-
 /* Learn what the kernel translates; what cannot be had is said. */
 static int
 open_nat(struct probe *p, struct router_config *config)
@@ -338,10 +323,8 @@ open_nat(struct probe *p, struct router_config *config)
 		return 0;
 	if (cfg->exporter.nat_events)
 		from.tell = export_event;
-	if (cfg->nat) {
-		config->routes = routes_new();
+	if (cfg->nat)
 		config->nat = from.nat = nat_new(cfg->nat_max);
-	}
 	config->conntrack = conntrack_new(&from);
 	if (config->conntrack == NULL || (cfg->nat && config->nat == NULL))
 		return -1;
@@ -352,21 +335,58 @@ open_nat(struct probe *p, struct router_config *config)
 	return 0;
 }
 
+/* What the kernel can tell; without it less is known, which is said. */
+static struct routes *
+open_routes(const struct config *cfg)
+{
+	bool wanted = cfg->nat || !cfg->no_routes;
+	struct routes *routes = wanted ? routes_new() : NULL;
+
+	if (routes == NULL && !cfg->no_routes)
+		log_note("the other interface of flows is not looked up: %s",
+		    netlink_unsupported() != NULL ? netlink_unsupported()
+						  : strerror(errno));
+	return routes;
+}
+
+/* The interfaces, in forms that its parts take. */
+struct interfaces {
+	struct router_source source[CONFIG_SOURCES_MAX];
+	const char *name[CONFIG_SOURCES_MAX];
+};
+
+static void
+list_sources(const struct config *cfg, struct interfaces *all)
+{
+	for (size_t i = 0; i < cfg->nsources; i++) {
+		all->name[i] = cfg->source[i].name;
+		all->source[i] = (struct router_source){ cfg->source[i].name,
+			cfg->source[i].ifindex };
+	}
+}
+
 /* What the machine itself knows of live traffic. */
 static int
 open_router(struct probe *p)
 {
+	static struct interfaces all;
 	const struct config *cfg = &p->config;
 	struct router_config config = {
+		.source = all.source,
+		.nsources = cfg->nsources,
+		.lookup = !cfg->no_routes,
+		.ports = (cfg->exporter.fields.needs & NEED_PORTS) != 0,
 		.exclude_own = !cfg->keep_own && cfg->track.key >= KEY_FULL,
 		.sockets = cfg->ncollectors,
 		.own_ns = longest_timeout_ns(cfg),
-		.captures = is_captured,
-		.arg = p,
 	};
 
 	if (cfg->replay)
 		return 0;
+	list_sources(cfg, &all);
+	config.links = links_new(&p->links);
+	config.routes = open_routes(cfg);
+	config.offload = offload_new(all.name, cfg->nsources);
 	if (open_nat(p, &config) == 0)
 		p->router = router_new(&config);
 	if (p->router == NULL)
@@ -708,7 +728,8 @@ count(struct probe *p, uint64_t mono_ns)
 
 /* The loop --------------------------------------------------------------- */
 
-#define POLL_MAX (2 + CONTROL_CLIENTS_MAX + 1 + 1 + CONFIG_COLLECTORS_MAX)
+#define POLL_MAX                                                               \
+	(1 + CONTROL_CLIENTS_MAX + 1 + 1 + ROUTER_FDS + CONFIG_COLLECTORS_MAX)
 
 /* Sleep until something happens; returns how many of pfd are the control's. */
 static size_t
@@ -723,8 +744,7 @@ sleep_until(struct probe *p, struct pollfd pfd[POLL_MAX], int timeout_ms)
 	if (p->httpd != NULL)
 		pfd[n++] =
 		    (struct pollfd){ httpd_poll_fd(p->httpd), POLLIN, 0 };
-	if (router_fd(p->router) != -1)
-		pfd[n++] = (struct pollfd){ router_fd(p->router), POLLIN, 0 };
+	n += router_pollfds(p->router, pfd + n);
 	for (size_t i = 0;
 	     p->exporter != NULL && i < exporter_collectors(p->exporter); i++) {
 		short events;
@@ -859,7 +879,6 @@ settle(struct probe *p)
 
 	if (p->exporter == NULL)
 		return;
-	router_tick(p->router, clock_ns(CLOCK_REALTIME), mono_ns);
 	tick_exporter(p, mono_ns); /* look-ups and files begin */
 	while (p->config.replay && !exporter_settled(p->exporter) &&
 	       mono_ns < end_ns && stop_signals == 0) {
@@ -888,6 +907,7 @@ finish_export(struct probe *p)
 	while (exporter_pending(p->exporter) && mono_ns < end_ns) {
 		sleep_until(p, pfd, TURN_MS);
 		mono_ns = clock_ns(CLOCK_MONOTONIC);
+		router_tick(p->router, clock_ns(CLOCK_REALTIME), mono_ns);
 		exporter_tick(p->exporter, mono_ns);
 	}
 	exporter_end(p->exporter);

@@ -43,6 +43,7 @@ PLAIN = {
     "router.conntrackMessages": "conntrack_messages",
     "router.conntrackMissed": "conntrack_missed",
     "router.conntrackUnknown": "conntrack_unknown_messages",
+    "router.routeLookupsFailed": "route_lookup_failures",
     "notes.shortTransport": "short_transport_packets",
     "notes.aboveMtu": "above_mtu_packets",
     "notes.lengthFromFrame": "frame_length_packets",
