@@ -105,7 +105,7 @@ libsoftprobe.a: $(OBJS)
 # One line of headers for all: a build takes seconds.
 HEADERS = bytes.h capture.h capture_internal.h conffile.h config.h confine.h conntrack.h control.h daemon.h decode.h endpoint.h exporter.h \
 	extra.h fields.h flowkey.h flowtrack.h fragment.h httpd.h ie.h input.h largest.h lines.h links.h log.h message.h meter.h \
-	meters.h metrics.h nat.h netlink.h notify.h offload.h own.h pcapfile.h picture.h printer.h privdrop.h probe.h queue.h record.h report.h resolver.h route.h ring.h router.h sampler.h sandbox.h sandbox_internal.h screen.h share.h sight.h text.h top.h \
+	meters.h metrics.h nat.h netlink.h notify.h offload.h own.h pcapfile.h picture.h printer.h privdrop.h probe.h queue.h record.h report.h resolver.h route.h ring.h router.h sampler.h sandbox.h sandbox_internal.h screen.h share.h sight.h sizing.h text.h top.h \
 	transport.h transport_internal.h treetype.h values.h wake.h
 $(OBJS) softprobe.o softprobectl.o: $(HEADERS) Makefile VERSION
 

@@ -63,6 +63,24 @@ static_assert(sizeof(struct nat_end) == 36, "ends of connections compare");
 
 /* Making and freeing ------------------------------------------------------ */
 
+/* A power of two: the buckets of so many connections. */
+static uint32_t
+buckets_for(uint32_t max)
+{
+	uint32_t n = 1;
+
+	while (n < SIDES * max)
+		n *= 2;
+	return n;
+}
+
+size_t
+nat_memory(uint32_t max)
+{
+	return sizeof(struct nat) + max * sizeof(struct entry) +
+	       buckets_for(max) * sizeof(uint32_t);
+}
+
 struct nat *
 nat_new(uint32_t max)
 {
@@ -71,8 +89,7 @@ nat_new(uint32_t max)
 	if (n == NULL)
 		return NULL;
 	n->max = max;
-	for (n->nbuckets = 1; n->nbuckets < SIDES * max;)
-		n->nbuckets *= 2;
+	n->nbuckets = buckets_for(max);
 	n->entry = calloc(max, sizeof(n->entry[0]));
 	n->bucket = malloc(n->nbuckets * sizeof(n->bucket[0]));
 	if (n->entry == NULL || n->bucket == NULL) {

@@ -50,6 +50,9 @@ struct nat_stats {
 typedef bool nat_captured_fn(
     const uint8_t origin[16], uint8_t ip_version, void *arg);
 
+/* Octets that nat_new takes for so many. */
+size_t nat_memory(uint32_t connections_max);
+
 /*
  * Create a table for 1 to NAT_CONNECTIONS_MAX connections; memory is touched
  * as it is used.  NULL with ENOMEM.

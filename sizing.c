@@ -8,6 +8,7 @@
 #include "capture.h"
 #include "config.h"
 #include "exporter.h"
+#include "nat.h"
 #include "sizing.h"
 
 #define RING_RECORDS_MIN 1024U
@@ -86,6 +87,7 @@ sizing_describe(FILE *f, const struct config *cfg)
 		{ "flows", metering(cfg) },
 		{ "capture", capturing(cfg) },
 		{ "collectors", exporting(cfg) },
+		{ "translations", cfg->nat ? nat_memory(cfg->nat_max) : 0 },
 		{ "the program", PROGRAM_OCTETS },
 	};
 	size_t n = sizeof(part) / sizeof(part[0]);
@@ -95,7 +97,8 @@ sizing_describe(FILE *f, const struct config *cfg)
 		sum += part[i].octets;
 	(void)fprintf(f, "memory: %.1f MiB at most", (double)sum / MIB);
 	for (size_t i = 0; i < n; i++)
-		(void)fprintf(f, "%s %.1f for %s", i == 0 ? ":" : ",",
-		    (double)part[i].octets / MIB, part[i].what);
+		if (part[i].octets != 0)
+			(void)fprintf(f, "%s %.1f for %s", i == 0 ? ":" : ",",
+			    (double)part[i].octets / MIB, part[i].what);
 	(void)fprintf(f, "\n");
 }
