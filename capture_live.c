@@ -31,6 +31,12 @@
 #define PRIVILEGE "capturing needs root or the right to read /dev/bpf"
 #endif
 
+static bool
+is_nflog(const struct capture *c)
+{
+	return strncmp(c->name, "nflog", 5) == 0;
+}
+
 /*
  * libpcap sizes its netlink buffer by the snap length, and what the kernel
  * batches beyond it is lost; so nflog gets room for the largest batch.
@@ -38,8 +44,7 @@
 static int
 snaplen_for(const struct capture *c)
 {
-	return strncmp(c->name, "nflog", 5) == 0 ? NFLOG_SNAPLEN
-						 : (int)c->config.snaplen;
+	return is_nflog(c) ? NFLOG_SNAPLEN : (int)c->config.snaplen;
 }
 
 /* Make and activate a handle; *status is pcap_activate's. */
@@ -90,10 +95,10 @@ explain_status(struct capture *c, pcap_t *p, int status)
 		return false;
 	case PCAP_ERROR:
 		/* nflog has no status of its own for it. */
-		capture_explain(
-		    c, strstr(pcap_geterr(p), strerror(EPERM)) != NULL
-			   ? PRIVILEGE_NFLOG
-			   : pcap_geterr(p));
+		capture_explain(c, is_nflog(c) && strstr(pcap_geterr(p),
+						      strerror(EPERM)) != NULL
+				       ? PRIVILEGE_NFLOG
+				       : pcap_geterr(p));
 		return false;
 	default:
 		capture_explain(c, pcap_statustostr(status));
@@ -236,11 +241,16 @@ open_interface(struct capture *c, bool *missing)
 	/* Asked before, so that a change in between shows as trouble. */
 	c->bound_ifindex = if_nametoindex(c->name);
 	p = activate(c, promiscuous, &status);
-	if (p != NULL && status == PCAP_ERROR_PROMISC_PERM_DENIED) {
-		log_warn(
-		    "%s: promiscuous mode refused, going on without", c->name);
+	/* Linux has no status of its own for a refused mode. */
+	if (p != NULL && promiscuous &&
+	    (status == PCAP_ERROR_PROMISC_PERM_DENIED ||
+		status == PCAP_ERROR)) {
 		pcap_close(p);
 		p = activate(c, false, &status);
+		if (p != NULL && status >= 0)
+			log_warn(
+			    "%s: promiscuous mode refused, going on without",
+			    c->name);
 	}
 	if (p == NULL)
 		return -1;
