@@ -67,7 +67,7 @@ answer(struct MHD_Connection *c, unsigned int status, struct MHD_Response *r)
 	return result;
 }
 
-/* A response of a few words, which are copied. */
+/* A response of a few words, which stay where they are. */
 static struct MHD_Response *
 make_response(char *text, const char *type)
 {

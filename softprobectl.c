@@ -283,33 +283,44 @@ ask(const char *path, bool json, char **words)
 
 /* top ---------------------------------------------------------------------- */
 
-/* A top_fetch_fn: ask, and keep the reply in memory, as far as it may go. */
+/* Keep the reply to a request in memory, as far as it may go. */
 static int
-fetch(const char *request, char **text, void *arg)
+fetch_from(int fd, const char *path, const char *request, char **text)
 {
-	const char *path = arg;
-	char line[64];
-	int fd = connect_to(path), status = EXIT_FAILURE;
-	FILE *out;
+	char *buf = calloc(1, PICTURE_MAX + 1), line[64];
+	FILE *out = buf == NULL ? NULL : fmemopen(buf, PICTURE_MAX, "w");
+	int status = EXIT_FAILURE;
 
-	*text = calloc(1, PICTURE_MAX + 1);
-	out = *text == NULL ? NULL : fmemopen(*text, PICTURE_MAX, "w");
-	if (fd < 0)
-		tell_unreachable(path);
-	else if (out == NULL)
+	if (out == NULL) {
 		tell("%s", strerror(errno));
-	else {
+	} else {
 		(void)snprintf(line, sizeof(line), "%s\n", request);
 		send_request(fd, line);
 		status = copy_reply(fd, path, out);
-	}
-	if (out != NULL)
 		(void)fclose(out);
-	if (fd >= 0)
+	}
+	if (status == EXIT_SUCCESS)
+		*text = buf;
+	else
+		free(buf);
+	return status;
+}
+
+/* A top_fetch_fn, with the path of the socket. */
+static int
+fetch(const char *request, char **text, void *arg)
+{
+	const char *path = *(const char **)arg;
+	int fd = connect_to(path), status = EXIT_FAILURE;
+
+	if (fd < 0) {
+		tell_unreachable(path);
+	} else {
+		status = fetch_from(fd, path, request, text);
 		(void)close(fd);
+	}
 	if (status == EXIT_SUCCESS)
 		return 0;
-	free(*text);
 	*text = strdup(problem);
 	return -1;
 }
@@ -336,18 +347,11 @@ choose_kind(struct top_options *o, char **words)
 static int
 run_top(const char *path, struct top_options *o, char **words)
 {
-	char *socket_path = strdup(path);
-	int status = EXIT_USAGE;
-
-	if (socket_path == NULL)
-		err(EXIT_FAILURE, "top");
+	if (choose_kind(o, words) != 0)
+		return EXIT_USAGE;
 	o->title = path;
-	if (choose_kind(o, words) == 0) {
-		on_screen = true;
-		status = top_run(o, fetch, socket_path);
-	}
-	free(socket_path);
-	return status;
+	on_screen = true;
+	return top_run(o, fetch, &path);
 }
 
 /* Take an option of top.  0, or -1 having refused its value. */
