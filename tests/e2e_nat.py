@@ -271,7 +271,7 @@ class Traffic:
 # ---- what connection tracking knows ----------------------------------------
 
 class Connection:
-    """One line of /proc/net/nf_conntrack."""
+    """One line of conntrack -L."""
 
     def __init__(self, line):
         words = line.split()
@@ -282,7 +282,7 @@ class Connection:
             pairs[name].append(value)
         address = [socket.inet_ntop(FAMILY[self.af], socket.inet_pton(
             FAMILY[self.af], a)) for a in pairs["src"] + pairs["dst"]]
-        # In the file: original and reply, of each source and destination.
+        # In the line: original and reply, of each source and destination.
         self.src, reply_src, self.dst, reply_dst = address
         port = [int(n) for n in pairs["sport"] + pairs["dport"]] or [0] * 4
         self.sport, reply_sport, self.dport, reply_dport = port
@@ -317,8 +317,9 @@ class Connection:
 
 def connections():
     """Those of the traffic that passed the router's interfaces."""
-    with open("/proc/net/nf_conntrack", encoding="ascii") as f:
-        found = [Connection(line) for line in f]
+    lines = [line for family in ("ipv4", "ipv6") for line in sh("conntrack",
+        "-L", "-f", family, "-o", "extended").splitlines() if "src=" in line]
+    found = [Connection(line) for line in lines]
     return [c for c in found if c.src not in ("127.0.0.1", "::1") and
         not c.dst.startswith("ff") and (c.protocol != ICMPV6 or c.packets[1])]
 
