@@ -147,8 +147,11 @@ read_icmp(const uint8_t *at, size_t left, struct packet *p)
 {
 	if (left >= 2)
 		p->dst_port = be16(at);
-	if (left >= 6)
-		p->content ^= be32(at + 2);
+	if (left < 6)
+		return;
+	p->content ^= be32(at + 2);
+	if (icmp_has_identifier(p->protocol, at[0]))
+		p->identifier = be16(at + 4);
 }
 
 /*

@@ -10,6 +10,7 @@
 #ifndef DECODE_H
 #define DECODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,7 @@ struct packet {
 	uint32_t content; /* varies from packet to packet, not from hop to hop:
 			     identification, TCP sequence, checksums */
 	uint16_t src_port, dst_port; /* host order; ICMP: 0, type*256+code */
+	uint16_t identifier;         /* of queries of ICMP and answers; or 0 */
 	uint16_t tcp_flags;
 	uint16_t vlan;      /* outermost VLAN identifier; 0 if untagged */
 	uint16_t ethertype; /* of the network layer, also of a discarded one */
@@ -72,6 +74,19 @@ struct packet {
 	uint8_t depth : 4;     /* interfaces below the one where it was seen */
 	uint8_t src_mac[6], dst_mac[6]; /* zero where there are none */
 };
+
+/*
+ * Whether messages of ICMP or ICMPv6 of a type have an identifier: echo,
+ * timestamp, information and address mask, each with its answer (RFC 792, RFC
+ * 950, RFC 4443 s4).
+ */
+static inline bool
+icmp_has_identifier(uint8_t protocol, unsigned type)
+{
+	return protocol == 1
+		   ? type == 0 || type == 8 || (type >= 13 && type <= 18)
+		   : protocol == 58 && (type == 128 || type == 129);
+}
 
 /*
  * Decode one frame of a link type: frame holds caplen captured octets of a

@@ -233,6 +233,15 @@ hold_if_behind(struct meter *m)
 	flowtrack_hold(m->track, m->behind);
 }
 
+/* Let each query of ICMP be a flow of its own, by its identifier. */
+static void
+use_identifiers(struct packet *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i].identifier != 0)
+			p[i].src_port = p[i].identifier;
+}
+
 static void
 meter_burst(struct packet *p, struct packet_extra *extra, size_t n, void *arg)
 {
@@ -240,6 +249,8 @@ meter_burst(struct packet *p, struct packet_extra *extra, size_t n, void *arg)
 
 	if (m->stats.first_ns == 0)
 		m->stats.first_ns = p[0].time_ns;
+	if (m->config.identifiers)
+		use_identifiers(p, n);
 	for (size_t i = 0; i < n; i++)
 		if (p[i].fragment != FRAGMENT_NONE)
 			join_fragment(m, &p[i]);

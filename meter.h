@@ -84,8 +84,9 @@ struct meter_config {
 	struct flowtrack_config track;
 	struct sampling sampling;
 	uint32_t ring_records;
-	bool extra;  /* packets come with a struct packet_extra */
-	bool replay; /* a full ring blocks the reader and loses nothing */
+	bool identifiers; /* that of ICMP stands as source port in flow keys */
+	bool extra;       /* packets come with a struct packet_extra */
+	bool replay;      /* a full ring blocks the reader and loses nothing */
 };
 
 /* Octets that a meter so configured takes without its captures, at most. */

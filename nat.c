@@ -124,6 +124,13 @@ has_ports(uint8_t protocol)
 	       protocol == IPPROTO_UDPLITE;
 }
 
+/* Whether more than addresses tells connections of a protocol apart. */
+static bool
+is_told_apart(uint8_t protocol)
+{
+	return protocol_is_icmp(protocol) || has_ports(protocol);
+}
+
 /* The key of both directions between two ends; whether src is endpoint 1. */
 static bool
 make_key(struct flow_key *key, const struct nat_end *end, uint8_t protocol,
@@ -133,10 +140,10 @@ make_key(struct flow_key *key, const struct nat_end *end, uint8_t protocol,
 
 	memcpy(p.src, end->src, sizeof(p.src));
 	memcpy(p.dst, end->dst, sizeof(p.dst));
-	if (has_ports(protocol)) {
+	if (is_told_apart(protocol))
 		p.src_port = end->src_port;
+	if (has_ports(protocol))
 		p.dst_port = end->dst_port;
-	}
 	return flow_key_make(key, NULL, KEY_FULL, &p);
 }
 
@@ -154,19 +161,23 @@ static struct nat_end
 end_of(const struct side *s)
 {
 	const struct flow_key *key = &s->key;
-	struct nat_end end = { .src_port = key->port[s->down],
-		.dst_port = key->port[!s->down] };
+	bool turned = s->down && !protocol_is_icmp(key->protocol);
+	struct nat_end end = { .src_port = key->port[turned],
+		.dst_port = key->port[!turned] };
 
 	memcpy(end.src, key->addr[s->down], sizeof(end.src));
 	memcpy(end.dst, key->addr[!s->down], sizeof(end.dst));
 	return end;
 }
 
+/* The ends as replies have them; an identifier is the same both ways. */
 static struct nat_end
-turned_round(const struct nat_end *end)
+turned_round(const struct nat_end *end, uint8_t protocol)
 {
-	struct nat_end turned = { .src_port = end->dst_port,
-		.dst_port = end->src_port };
+	bool swap = !protocol_is_icmp(protocol);
+	struct nat_end turned = { .src_port =
+				      swap ? end->dst_port : end->src_port,
+		.dst_port = swap ? end->src_port : end->dst_port };
 
 	memcpy(turned.src, end->dst, sizeof(turned.src));
 	memcpy(turned.dst, end->src, sizeof(turned.dst));
@@ -359,7 +370,7 @@ begin(
 
 	make_sides(side, c);
 	if (flow_key_equal(&side[ORIGINAL].key, &side[TRANSLATED].key)) {
-		if (!lasts && has_ports(c->protocol))
+		if (!lasts && is_told_apart(c->protocol))
 			cut(n, &side[ORIGINAL].key, now_ns);
 		return;
 	}
@@ -375,7 +386,7 @@ begin(
 		e->live = 1;
 		return;
 	}
-	if (!lasts && !has_ports(c->protocol))
+	if (!lasts && !is_told_apart(c->protocol))
 		e->live++;
 	touch(n, i);
 }
@@ -478,7 +489,7 @@ match(const struct nat *n, const struct flow_key *key,
 		}
 		at = s->next;
 	}
-	m.several = m.several && !has_ports(key->protocol);
+	m.several = m.several && !is_told_apart(key->protocol);
 	return m;
 }
 
@@ -486,14 +497,15 @@ match(const struct nat *n, const struct flow_key *key,
 static void
 rewrite(struct flow_record *r, const struct nat_end *original, bool reply)
 {
-	struct nat_end end = reply ? turned_round(original) : *original;
+	struct nat_end end =
+	    reply ? turned_round(original, r->protocol) : *original;
 
 	memcpy(r->src, end.src, sizeof(r->src));
 	memcpy(r->dst, end.dst, sizeof(r->dst));
-	if (!has_ports(r->protocol))
-		return;
-	r->src_port = end.src_port;
-	r->dst_port = end.dst_port;
+	if (is_told_apart(r->protocol))
+		r->src_port = end.src_port;
+	if (has_ports(r->protocol))
+		r->dst_port = end.dst_port;
 }
 
 /* How packets of one direction of the record leave the box. */
@@ -501,13 +513,13 @@ static void
 set_half(struct nat *n, const struct flow_record *r, unsigned half,
     const struct nat_end *end)
 {
-	bool ports = has_ports(r->protocol);
-
 	memcpy(n->joined.half[half].src, end->src, sizeof(end->src));
 	memcpy(n->joined.half[half].dst, end->dst, sizeof(end->dst));
+	n->joined.half[half].src_port =
+	    is_told_apart(r->protocol) ? end->src_port : r->src_port;
 	/* Type and code of ICMP stand there and are not translated. */
-	n->joined.half[half].src_port = ports ? end->src_port : r->src_port;
-	n->joined.half[half].dst_port = ports ? end->dst_port : r->dst_port;
+	n->joined.half[half].dst_port =
+	    has_ports(r->protocol) ? end->dst_port : r->dst_port;
 }
 
 /* Make it a record of the original addresses, and tell the others. */
@@ -517,7 +529,7 @@ join(struct nat *n, struct flow_record *r, const struct side side[SIDES],
 {
 	struct nat_end original = end_of(&side[ORIGINAL]);
 	struct nat_end translated = end_of(&side[TRANSLATED]);
-	struct nat_end back = turned_round(&original);
+	struct nat_end back = turned_round(&original, r->protocol);
 
 	rewrite(r, &original, reply);
 	set_half(n, r, r->turned != reply, &translated);
@@ -537,6 +549,10 @@ nat_join(
 	struct match m;
 	bool down;
 
+	/* Messages about other packets are of no connection. */
+	if (protocol_is_icmp(r->protocol) &&
+	    !icmp_has_identifier(r->protocol, r->icmp >> 8))
+		return false;
 	memcpy(end.src, r->src, sizeof(end.src));
 	memcpy(end.dst, r->dst, sizeof(end.dst));
 	down = make_key(&key, &end, r->protocol, r->ip_version);

@@ -101,9 +101,11 @@ struct flow_nat {
  */
 struct flow_record {
 	uint8_t src[16], dst[16];
-	uint16_t src_port, dst_port; /* 0 without ports; see icmp */
-	uint16_t icmp;               /* type * 256 + code; 0 unless ICMP */
-	uint16_t vlan;               /* 802.1Q VLAN identifier; 0 if none */
+	/* 0 without ports, but the identifier in src_port with --nat; see icmp
+	 */
+	uint16_t src_port, dst_port;
+	uint16_t icmp; /* type * 256 + code; 0 unless ICMP */
+	uint16_t vlan; /* 802.1Q VLAN identifier; 0 if none */
 	uint8_t protocol;
 	uint8_t ip_version; /* 4 or 6 */
 	uint8_t end_reason; /* enum flow_end */

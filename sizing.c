@@ -36,6 +36,7 @@ sizing_meter(const struct config *cfg)
 		.ring_records =
 		    clamp(flows / 4, RING_RECORDS_MIN, RING_RECORDS_MAX),
 		.sampling = cfg->exporter.sampling,
+		.identifiers = cfg->nat,
 		.extra = cfg->capture.extra,
 		.replay = cfg->replay };
 

@@ -57,10 +57,10 @@ libc = ctypes.CDLL(None, use_errno=True)
 # ---- hosts ----------------------------------------------------------------
 
 class In:
-    """What is done in the block is done in a named namespace."""
+    """What is done in the block is done in a namespace; None: the router."""
 
     def __init__(self, name):
-        self.path = "/run/netns/" + name
+        self.path = "/run/netns/" + name if name else "/proc/self/ns/net"
 
     def _enter(self, path):
         fd = os.open(path, os.O_RDONLY)
@@ -241,6 +241,8 @@ def make_traffic(af):
     own(udp, af)
     talk("lan", udp, HOST[af], SERVER[af], 5400)  # is not translated
     ping("lan", HOST[af], SERVER[af], 77)
+    ping("lan", OTHER[af], SERVER[af], 77, 3)  # the same to the server
+    ping(None, OUTSIDE[af], SERVER[af], 79, 4)  # of the router itself
 
 
 def own(kind, af):
@@ -310,8 +312,9 @@ class Connection:
         src, sport, dst, dport = self.original()
         if self.protocol in (ICMP, ICMPV6):
             kind = {ICMP: (8, 0), ICMPV6: (128, 129)}[self.protocol][reply]
-            sport, dport = 0, kind << 8
-            return (dst, 0, src, dport) if reply else (src, 0, dst, dport)
+            sport, dport = self.identifier[0], kind << 8
+            return (dst, sport, src, dport) if reply else (src, sport, dst,
+                dport)
         return (dst, dport, src, sport) if reply else (src, sport, dst, dport)
 
 
@@ -387,7 +390,8 @@ def check_post(said, records):
     for c in connections():
         wanted[(c.af, c.protocol) + c.ends(1)] = c.ends(1)
         wanted[(c.af, c.protocol) + c.ends(0)] = c.post if c.protocol not in (
-            ICMP, ICMPV6) else (c.post[0], 0, c.post[2], c.ends(0)[3])
+            ICMP, ICMPV6) else (c.post[0], c.identifier[1], c.post[2],
+                c.ends(0)[3])
     wrong = [(r.key(), post(r)) for r in records if not is_neighbour(r) and
         wanted.get((r.af, r.protocol, r.src, r.sport, r.dst, r.dport)) !=
             post(r)]

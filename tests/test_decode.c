@@ -1128,6 +1128,29 @@ UNIT(tcp_control_bits_are_12_and_without_the_data_offset)
 }
 END_TEST
 
+UNIT(queries_of_icmp_have_their_identifier)
+{
+	begin(IPV4(
+	    "00 001c 0001 0000", "01 0000" ADDRESSES4 "0800 1111 1234 5678"));
+	expect_ok(DLT_EN10MB);
+	check_ports(0, 8 * 256, 0);
+	ck_assert_uint_eq(p.identifier, 0x1234);
+	begin(IPV4("00 001a 0001 0000", "01 0000" ADDRESSES4 "0000 1111 1234"));
+	expect_ok(DLT_EN10MB); /* an answer, cut off behind it */
+	ck_assert_uint_eq(p.identifier, 0x1234);
+	begin(IPV6("0008 3a", "8100 1111 1234 5678"));
+	expect_ok(DLT_EN10MB);
+	ck_assert_uint_eq(p.identifier, 0x1234);
+	begin(IPV4("00 0019 0001 0000", "01 0000" ADDRESSES4 "0800 1111 12"));
+	expect_ok(DLT_EN10MB); /* cut off in it */
+	ck_assert_uint_eq(p.identifier, 0);
+	begin(IPV4(
+	    "00 001c 0001 0000", "01 0000" ADDRESSES4 "0304 1111 1234 05dc"));
+	expect_ok(DLT_EN10MB); /* no query: other fields stand there */
+	ck_assert_uint_eq(p.identifier, 0);
+}
+END_TEST
+
 UNIT(icmp_type_and_code_are_the_destination_port)
 {
 	begin(IPV4(
@@ -1511,6 +1534,7 @@ UNIT_MAIN("decode", ethernet_ipv4_tcp_fills_every_field,
     an_ipv6_length_beyond_the_frame_takes_the_wire_length,
     five_protocols_have_ports,
     tcp_control_bits_are_12_and_without_the_data_offset,
+    queries_of_icmp_have_their_identifier,
     icmp_type_and_code_are_the_destination_port,
     a_short_transport_header_gives_what_is_whole,
     tags_are_noted_from_the_outside_in_and_the_first_two,

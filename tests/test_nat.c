@@ -81,6 +81,14 @@ ping(const char *from, uint16_t id, uint16_t translated_id)
 	    end("203.0.113.1", translated_id, "192.0.2.9", 0));
 }
 
+/* A tunnel, whose protocol has no ports. */
+static struct nat_connection
+tunnel(const char *from)
+{
+	return connection(IPPROTO_GRE, end(from, 0, "192.0.2.9", 0),
+	    end("203.0.113.1", 0, "192.0.2.9", 0));
+}
+
 /* A record with packets from src to dst and back. */
 static struct flow_record
 record(const struct nat_connection *c, const struct nat_end *e, bool turned)
@@ -94,8 +102,8 @@ record(const struct nat_connection *c, const struct nat_end *e, bool turned)
 	r.src_port = turned ? e->dst_port : e->src_port;
 	r.dst_port = turned ? e->src_port : e->dst_port;
 	if (c->protocol == IPPROTO_ICMP) {
-		r.src_port = 0;
-		r.icmp = r.dst_port = 0x0800;
+		r.src_port = e->src_port;
+		r.icmp = r.dst_port = turned ? 0 : 0x0800;
 	}
 	return r;
 }
@@ -240,7 +248,7 @@ UNIT(a_connection_that_is_not_translated_is_not_kept)
 }
 END_TEST
 
-UNIT(pings_of_one_host_keep_their_type_and_code)
+UNIT(pings_keep_type_and_code_and_have_their_identifiers)
 {
 	struct nat_connection c = ping("10.0.0.2", 7, 8);
 	struct nat *n = table_of(&c);
@@ -248,17 +256,61 @@ UNIT(pings_of_one_host_keep_their_type_and_code)
 
 	ck_assert(!nat_join(n, &r, captured_nowhere, NULL));
 	ck_assert_mem_eq(r.src, c.original.src, 16);
+	ck_assert_uint_eq(r.src_port, 7);
 	ck_assert_uint_eq(r.dst_port, 0x0800);
-	ck_assert_uint_eq(r.nat->half[0].src_port, 0);
+	ck_assert_uint_eq(r.nat->half[0].src_port, 8);
 	ck_assert_uint_eq(r.nat->half[0].dst_port, 0x0800);
+	r = record(&c, &c.translated, true); /* the answers */
+	ck_assert(!nat_join(n, &r, captured_nowhere, NULL));
+	ck_assert_mem_eq(r.dst, c.original.src, 16);
+	ck_assert_uint_eq(r.src_port, 7);
+	ck_assert_mem_eq(r.nat->half[0].dst, c.original.src, 16);
+	ck_assert_uint_eq(r.nat->half[0].src_port, 7);
+	ck_assert_uint_eq(r.nat->half[0].dst_port, 0);
 	nat_free(n);
 }
 END_TEST
 
-UNIT(pings_of_several_hosts_are_not_told_to_be_of_one)
+UNIT(pings_of_several_hosts_and_of_the_box_are_told_apart)
 {
 	struct nat_connection a = ping("10.0.0.2", 7, 7);
 	struct nat_connection b = ping("10.0.0.3", 7, 8);
+	struct nat *n = table_of(&a);
+	struct flow_record r;
+
+	nat_begin(n, &b, NOON);
+	r = record(&a, &a.translated, false);
+	ck_assert(!nat_join(n, &r, captured_nowhere, NULL));
+	ck_assert_uint_eq(r.src[3], 2);
+	r = record(&b, &b.translated, false);
+	ck_assert(!nat_join(n, &r, captured_nowhere, NULL));
+	ck_assert_uint_eq(r.src[3], 3);
+	r.src_port = 9;
+	memcpy(r.src, b.translated.src, 16);
+	r.nat = NULL;
+	ck_assert(!nat_join(n, &r, captured, NULL));
+	ck_assert_ptr_null(r.nat);
+	nat_free(n);
+}
+END_TEST
+
+UNIT(messages_of_icmp_about_other_packets_are_of_no_connection)
+{
+	struct nat_connection c = ping("10.0.0.2", 0, 0);
+	struct nat *n = table_of(&c);
+	struct flow_record r = record(&c, &c.translated, false);
+
+	r.icmp = r.dst_port = 0x0301; /* host unreachable */
+	ck_assert(!nat_join(n, &r, captured, NULL));
+	ck_assert_ptr_null(r.nat);
+	nat_free(n);
+}
+END_TEST
+
+UNIT(tunnels_of_several_hosts_are_not_told_to_be_of_one)
+{
+	struct nat_connection a = tunnel("10.0.0.2");
+	struct nat_connection b = tunnel("10.0.0.3");
 	struct nat *n = table_of(&a);
 	struct flow_record r = record(&a, &a.translated, false), was = r;
 
@@ -272,8 +324,7 @@ END_TEST
 
 UNIT(without_ports_an_entry_lasts_as_long_as_one_of_its_connections)
 {
-	struct nat_connection a = ping("10.0.0.2", 7, 7);
-	struct nat_connection b = ping("10.0.0.2", 8, 8);
+	struct nat_connection a = tunnel("10.0.0.2"), b = a;
 	struct nat *n = table_of(&a);
 	struct nat_stats s;
 
@@ -454,12 +505,12 @@ UNIT(many_that_ended_are_forgotten_a_few_at_a_time)
 END_TEST
 
 /* Were they all looked at for each, this would take minutes. */
-UNIT(hosts_without_number_that_ping_one_take_no_time_without_end)
+UNIT(hosts_without_number_that_tunnel_to_one_take_no_time_without_end)
 {
 	struct nat *n = nat_new(20000);
 
 	for (uint32_t i = 0; i < 30000; i++) {
-		struct nat_connection c = ping("10.0.0.2", 7, 7);
+		struct nat_connection c = tunnel("10.0.0.2");
 		struct flow_record r = record(&c, &c.translated, false);
 
 		c.original.src[1] = (uint8_t)(i >> 16);
@@ -481,8 +532,10 @@ UNIT_MAIN("nat",
     a_record_turned_round_keeps_what_belongs_to_each_half,
     a_record_of_another_connection_stays_as_it_is,
     a_connection_that_is_not_translated_is_not_kept,
-    pings_of_one_host_keep_their_type_and_code,
-    pings_of_several_hosts_are_not_told_to_be_of_one,
+    pings_keep_type_and_code_and_have_their_identifiers,
+    pings_of_several_hosts_and_of_the_box_are_told_apart,
+    messages_of_icmp_about_other_packets_are_of_no_connection,
+    tunnels_of_several_hosts_are_not_told_to_be_of_one,
     without_ports_an_entry_lasts_as_long_as_one_of_its_connections,
     a_connection_that_ended_is_kept_for_records_that_come_later,
     a_connection_told_twice_is_kept_once,
@@ -491,4 +544,4 @@ UNIT_MAIN("nat",
     a_plain_connection_with_the_addresses_of_a_translated_one_is_plain,
     a_full_table_makes_room_by_what_ended_and_then_by_what_is_idle,
     many_that_ended_are_forgotten_a_few_at_a_time,
-    hosts_without_number_that_ping_one_take_no_time_without_end)
+    hosts_without_number_that_tunnel_to_one_take_no_time_without_end)
