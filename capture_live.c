@@ -31,6 +31,12 @@
 #define PRIVILEGE "capturing needs root or the right to read /dev/bpf"
 #endif
 
+#if defined(__linux__) && !defined(__GLIBC__)
+typedef int ioctl_request; /* as POSIX had it, in musl */
+#else
+typedef unsigned long ioctl_request;
+#endif
+
 static bool
 is_nflog(const struct capture *c)
 {
@@ -165,7 +171,7 @@ join_fanout(struct capture *c, pcap_t *p)
 
 /* Ask for something of the interface by ioctl(2).  0, or -1 with errno. */
 static int
-ask_link(const struct capture *c, unsigned long request, struct ifreq *ifr)
+ask_link(const struct capture *c, ioctl_request request, struct ifreq *ifr)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int status;
