@@ -151,6 +151,20 @@ limit_capabilities(uint64_t keep)
 	return (int)syscall(SYS_capset, &head, data);
 }
 
+void
+privdrop_raise(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3,
+		0 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+
+	if (syscall(SYS_capget, &head, data) == -1)
+		return;
+	for (int i = 0; i < 2; i++)
+		data[i].effective = data[i].permitted;
+	(void)syscall(SYS_capset, &head, data); /* it was permitted */
+}
+
 /* What executing a program could give; without the right to, nothing. */
 static void
 empty_sets(void)
@@ -203,6 +217,11 @@ limit_capabilities(uint64_t keep)
 {
 	(void)keep;
 	return 0;
+}
+
+void
+privdrop_raise(void)
+{
 }
 
 static void

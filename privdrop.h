@@ -59,6 +59,12 @@ int privdrop_find(
  */
 void privdrop_directory(const struct privdrop *, const char *path);
 
+/*
+ * Use what a program file permits and does not give by itself, as after
+ * `setcap cap_net_raw+p`: such a file runs without the capability, too.
+ */
+void privdrop_raise(void);
+
 /* Allow n descriptors, as far as the limit set from outside does. */
 void privdrop_descriptors(size_t n);
 

@@ -985,6 +985,7 @@ start(struct probe *p)
 	p->started_wall_ns = clock_ns(CLOCK_REALTIME);
 	notify_open(&p->notify);
 	confine_descriptors(&p->config);
+	privdrop_raise();
 	if (open_meters(p) == -1 || open_router(p) == -1 ||
 	    open_pidfile(p) == -1 || open_control(p) == -1 ||
 	    open_httpd(p) == -1)

@@ -8,8 +8,10 @@ tells them.  In namespaces of its own, where a user softprobe exists.
 import os
 import re
 import resource
+import shutil
 import signal
 import stat
+import struct
 import subprocess
 import time
 
@@ -226,6 +228,32 @@ def start_without_root():
     check("nothing is left there", not os.path.exists(socket))
 
 
+def program_file_may_permit_the_capability():
+    if not e2e.need("a program file that permits CAP_NET_RAW", "setpriv"):
+        return
+    words = ("-d", "-i", FAR, "-n", DISCARD, "-c", e2e.path("file.ctl"))
+    program = e2e.path("softprobe")
+    shutil.copy(e2e.SOFTPROBE, program)
+    os.chmod(program, 0o755)
+    # VFS_CAP_REVISION_2: permitted, inheritable of 32 bits each; no "effective"
+    os.setxattr(program, "security.capability",
+        struct.pack("<5I", 0x02000000, NET_RAW, 0, 0, 0))
+    e2e.SOFTPROBE, ours = program, e2e.SOFTPROBE
+    try:
+        with Probe(*words, prefix=as_user()) as run:
+            check("a user captures with a file that permits it", wait_for(
+                lambda: not run.running() or
+                ctl(e2e.path("file.ctl"), "statistics")[0] == 0), run)
+            ended_well("started from such a file", run)
+        without = subprocess.run(as_user() + ["--bounding-set", "-net_raw",
+            program, "--json", "--quiet", "-r", "-"], stdin=open(CAPTURE, "rb"),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=e2e.SECONDS)
+        equal("without the capability it still replays", without.stdout,
+            probe("--json", "--quiet", "-r", CAPTURE).out)
+    finally:
+        e2e.SOFTPROBE = ours
+
+
 def replay_needs_no_right():
     wanted = probe("--json", "-r", CAPTURE).out
     if e2e.need("a replay as nobody", "setpriv"):
@@ -418,7 +446,8 @@ if __name__ == "__main__":
         lost_interface_is_opened_again_without_root,
         interface_that_comes_later,
         a_netfilter_log_needs_another_capability,
-        start_without_root, replay_needs_no_right, replay_gives_root_up,
+        start_without_root, program_file_may_permit_the_capability,
+        replay_needs_no_right, replay_gives_root_up,
         files_are_written_by_the_user, chosen_user,
         without_the_user_root_has_no_capabilities,
         descriptors_are_limited, names_are_looked_up_in_the_sandbox,
