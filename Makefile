@@ -73,7 +73,7 @@ ALL_LIBS = $(DEPS_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(MNL_LIBS)
 OBJS = capture.o capture_file.o capture_live.o commands.o conffile.o config.o confine.o conntrack.o control.o daemon.o decode.o endpoint.o exporter.o \
 	extra.o fields.o flowkey.o flowtrack.o fragment.o httpd.o ie.o input.o largest.o ipfix.o lines.o links.o log.o message.o \
 	meter.o meters.o metrics.o nat.o netflow1.o netflow5.o netflow9.o netlink.o notify.o offload.o own.o pcapfile.o picture.o printer.o privdrop.o queue.o report.o resolver.o route.o \
-	ring.o router.o sampler.o sandbox.o sandbox_landlock.o sandbox_seccomp.o screen.o share.o sizing.o text.o tls.o top.o transport.o transport_file.o transport_stream.o transport_udp.o values.o wake.o
+	ring.o router.o sampler.o sandbox.o sandbox_capsicum.o sandbox_landlock.o sandbox_pledge.o sandbox_seccomp.o screen.o share.o sizing.o text.o tls.o top.o transport.o transport_file.o transport_stream.o transport_udp.o values.o wake.o
 PROGRAMS = softprobe softprobectl
 UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_conffile tests/test_config tests/test_conntrack \
 	tests/test_control tests/test_decode tests/test_endpoint tests/test_exporter \

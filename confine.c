@@ -147,6 +147,24 @@ allow_files(const struct config *cfg)
 	sandbox_allow(SANDBOX_LIVE, "/sys", SANDBOX_READ);
 }
 
+/* What the process as a whole needs when everything is open. */
+static unsigned int
+needs(const struct config *cfg)
+{
+	unsigned int n = cfg->replay ? 0 : SANDBOX_NEED_INTERFACES;
+
+	for (size_t i = 0; i < cfg->ncollectors; i++)
+		if (cfg->collector[i].path == NULL)
+			n |= SANDBOX_NEED_NETWORK;
+		else if (strcmp(cfg->collector[i].path, "-") != 0)
+			n |= SANDBOX_NEED_FILES;
+	if (cfg->metrics.host[0] != '\0')
+		n |= SANDBOX_NEED_NETWORK;
+	if (cfg->pidfile != NULL || cfg->control_path != NULL)
+		n |= SANDBOX_NEED_FILES;
+	return n;
+}
+
 /* All together ----------------------------------------------------------- */
 
 int
@@ -157,7 +175,7 @@ confine(const struct config *cfg, const struct privdrop *pd)
 
 	tzset(); /* reads a file, once */
 	if (!cfg->no_sandbox) {
-		sandbox_init();
+		sandbox_init(needs(cfg));
 		allow_files(cfg);
 	}
 	if (privdrop_now(pd, keep, errbuf, sizeof(errbuf)) == -1) {

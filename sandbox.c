@@ -23,16 +23,30 @@
 static const struct layer {
 	const char *name, *purpose;
 	const char *(*missing)(void);
-	int (*init)(void);
+	int (*init)(unsigned int needs);
+	void (*allow)(enum sandbox_role, const char *, enum sandbox_access);
 	int (*enter)(enum sandbox_role);
 	bool expected; /* that it is missing is worth a warning */
 } layers[] = {
+#if defined(__OpenBSD__)
+	{ "unveil", "only the files of its job can be opened",
+	    sandbox_unveil_missing, sandbox_unveil_init, sandbox_unveil_allow,
+	    sandbox_unveil_enter, true },
+	{ "pledge", "a replay makes the system calls of its job only",
+	    sandbox_pledge_missing, sandbox_pledge_init, NULL,
+	    sandbox_pledge_enter, true },
+#elif defined(__FreeBSD__)
+	{ "capsicum", "a replay to standard output opens nothing any more",
+	    sandbox_capsicum_missing, sandbox_capsicum_init, NULL,
+	    sandbox_capsicum_enter, true },
+#else
 	{ "landlock", "each thread opens the files of its job only",
 	    sandbox_landlock_missing, sandbox_landlock_init,
-	    sandbox_landlock_enter, false },
+	    sandbox_landlock_allow, sandbox_landlock_enter, false },
 	{ "seccomp", "each thread makes the system calls of its job only",
-	    sandbox_seccomp_missing, sandbox_seccomp_init,
+	    sandbox_seccomp_missing, sandbox_seccomp_init, NULL,
 	    sandbox_seccomp_enter, SECCOMP_BUILT_IN },
+#endif
 };
 
 #define LAYERS (sizeof(layers) / sizeof(layers[0]))
@@ -139,12 +153,12 @@ unblock_refusals(void)
 /* The doors -------------------------------------------------------------- */
 
 void
-sandbox_init(void)
+sandbox_init(unsigned int needs)
 {
 	for (size_t i = 0; i < LAYERS && left_out() == NULL; i++) {
 		const char *why = layers[i].missing();
 
-		if (why == NULL && layers[i].init() == -1)
+		if (why == NULL && layers[i].init(needs) == -1)
 			why = strerror(errno);
 		on[i] = why == NULL;
 		if (why != NULL)
@@ -158,7 +172,9 @@ void
 sandbox_allow(
     enum sandbox_role role, const char *path, enum sandbox_access access)
 {
-	sandbox_landlock_allow(role, path, access);
+	for (size_t i = 0; i < LAYERS; i++)
+		if (on[i] && layers[i].allow != NULL)
+			layers[i].allow(role, path, access);
 }
 
 void

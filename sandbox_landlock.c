@@ -86,10 +86,11 @@ rights_of_version(long v)
 }
 
 int
-sandbox_landlock_init(void)
+sandbox_landlock_init(unsigned int needs)
 {
 	struct ruleset_attr attr;
 
+	(void)needs;
 	handled = attr.handled_access_fs = rights_of_version(version());
 	for (int role = 0; role < SANDBOX_ROLES; role++) {
 		if (role == SANDBOX_RESOLVING) /* has the exporting thread's */
@@ -138,8 +139,9 @@ sandbox_landlock_missing(void)
 }
 
 int
-sandbox_landlock_init(void)
+sandbox_landlock_init(unsigned int needs)
 {
+	(void)needs;
 	return 0;
 }
 

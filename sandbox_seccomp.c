@@ -272,8 +272,9 @@ compile(enum sandbox_role role)
 }
 
 int
-sandbox_seccomp_init(void)
+sandbox_seccomp_init(unsigned int needs)
 {
+	(void)needs;
 	learn_names();
 	for (int role = 0; role < SANDBOX_ROLES; role++) {
 		int error = compile((enum sandbox_role)role);
@@ -307,8 +308,9 @@ sandbox_seccomp_missing(void)
 }
 
 int
-sandbox_seccomp_init(void)
+sandbox_seccomp_init(unsigned int needs)
 {
+	(void)needs;
 	return 0;
 }
 

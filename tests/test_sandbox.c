@@ -53,7 +53,7 @@ confine(enum sandbox_role role)
 	const struct privdrop stay = { .change = false };
 	char why[256];
 
-	sandbox_init();
+	sandbox_init(0);
 	sandbox_allow(role, scratch, SANDBOX_WRITE);
 	if (privdrop_now(&stay, 0, why, sizeof(why)) == -1)
 		_exit(WRONG);
