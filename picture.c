@@ -272,7 +272,10 @@ fill_row(struct picture_row *row, const struct flow *f, const struct tally *t,
 	row->all_packets = all->packets[0] + all->packets[1];
 }
 
-/* The row or rows of one flow; returns how many. */
+/*
+ * The row or rows of one flow; returns how many.  A host that talks to itself
+ * sends and receives all of it, but the flow is one.
+ */
 static size_t
 rows_of(struct picture_row *row, const struct flow *f, const struct tally *t,
     enum picture_kind kind)
@@ -283,6 +286,8 @@ rows_of(struct picture_row *row, const struct flow *f, const struct tally *t,
 		fill_row(&row[1], f, t, 1);
 		name_endpoint(row[0].name[0], &f->key, 0, false);
 		name_endpoint(row[1].name[0], &f->key, 1, false);
+		if (strcmp(row[0].name[0], row[1].name[0]) == 0)
+			row[1].packets = row[1].octets = row[1].all_packets = 0;
 		return 2;
 	}
 	(void)strlcpy(row->protocol, f->key.protocol, sizeof(row->protocol));

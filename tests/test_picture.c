@@ -97,6 +97,17 @@ UNIT(a_host_has_both_directions_of_all_its_flows)
 }
 END_TEST
 
+UNIT(a_host_that_talks_to_itself_has_its_flow_once)
+{
+	between("0 0 0 0 0 50\n",
+	    "1 0 0 1 0 90\ntcp ::1 1 ::1 2 10 1 20 2 60\n", PICTURE_HOSTS,
+	    false);
+	ck_assert_uint_eq(rows, 1);
+	check_row(0, "::1", "", 30, 30, 3);
+	ck_assert_uint_eq(row[0].octets, 30);
+}
+END_TEST
+
 UNIT(a_port_is_that_which_conversations_began_to)
 {
 	between("1 0 0 1 0 50\n" A "0 0 0 0 1\n",
@@ -194,6 +205,7 @@ END_TEST
 
 UNIT_MAIN("picture", a_flow_has_what_came_since_the_picture_before,
     packets_can_rule_the_order, a_host_has_both_directions_of_all_its_flows,
+    a_host_that_talks_to_itself_has_its_flow_once,
     a_port_is_that_which_conversations_began_to,
     the_first_picture_is_by_what_there_is,
     a_record_that_began_anew_counts_whole,
