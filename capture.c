@@ -251,12 +251,12 @@ capture_give_up(struct capture *c, char errbuf[CAPTURE_ERROR_LEN])
 	return NULL;
 }
 
-static int
-set_filter(struct capture *c, pcap_t *p)
+int
+capture_filter(struct capture *c, pcap_t *p)
 {
+	pcap_freecode(&c->program); /* of the handle before */
 	if (c->filter == NULL)
 		return 0;
-	pcap_freecode(&c->program); /* of the handle before */
 	if (pcap_compile(p, &c->program, c->filter, 1, PCAP_NETMASK_UNKNOWN) !=
 		0 ||
 	    pcap_setfilter(p, &c->program) != 0) {
@@ -273,7 +273,7 @@ capture_adopt(struct capture *c, pcap_t *p)
 	int link_type = pcap_datalink(p);
 	const char *link_name = pcap_datalink_val_to_name(link_type);
 
-	if (set_filter(c, p) == -1)
+	if (capture_filter(c, p) == -1)
 		return -1;
 	if (!decode_knows(link_type))
 		log_warn("%s: no decoder for link type %d (%s): its packets "

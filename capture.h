@@ -170,6 +170,22 @@ void capture_continue(struct capture *, const struct capture *before);
  */
 int capture_reopen(struct capture *);
 
+/*
+ * Live: try whether this source can have a filter (NULL for none), and change
+ * nothing.  Returns 0, or -1 with one line of explanation in errbuf.
+ */
+int capture_try_filter(
+    struct capture *, const char *filter, char errbuf[CAPTURE_ERROR_LEN]);
+
+/*
+ * Live: have another filter (NULL for none) from now on; frames that the old
+ * one has let through and that were not read yet must pass it, too.  A lost
+ * interface gets it when it comes back.  Returns 0, or -1 with one line of
+ * explanation in errbuf.
+ */
+int capture_set_filter(
+    struct capture *, const char *filter, char errbuf[CAPTURE_ERROR_LEN]);
+
 /* Whether packets are decoded and handed over, or only counted. */
 void capture_gather(struct capture *, bool on);
 

@@ -93,6 +93,9 @@ struct capture *capture_give_up(
  */
 int capture_adopt(struct capture *, pcap_t *);
 
+/* Set the filter on a handle, if there is one.  0, or -1 with the error. */
+int capture_filter(struct capture *, pcap_t *);
+
 /* Count frames, and decode them into the burst. */
 void capture_records(
     struct capture *, const struct pcapfile_record *, size_t n);

@@ -310,6 +310,50 @@ capture_reopen(struct capture *c)
 	return 0;
 }
 
+int
+capture_try_filter(
+    struct capture *c, const char *filter, char errbuf[CAPTURE_ERROR_LEN])
+{
+	struct bpf_program program = { 0, NULL };
+	/* Of a lost one it is only known what its frames were like. */
+	pcap_t *p =
+	    c->pcap != NULL
+		? c->pcap
+		: pcap_open_dead(c->link_type == 0 ? DLT_EN10MB : c->link_type,
+		      snaplen_for(c));
+	int rc = 0;
+
+	if (p == NULL || (filter != NULL && pcap_compile(p, &program, filter, 1,
+						PCAP_NETMASK_UNKNOWN) != 0)) {
+		(void)snprintf(errbuf, CAPTURE_ERROR_LEN, "%.200s: %s", c->name,
+		    p == NULL ? "out of memory" : pcap_geterr(p));
+		rc = -1;
+	}
+	pcap_freecode(&program);
+	if (p != NULL && p != c->pcap)
+		pcap_close(p);
+	return rc;
+}
+
+int
+capture_set_filter(
+    struct capture *c, const char *filter, char errbuf[CAPTURE_ERROR_LEN])
+{
+	char *copy = filter == NULL ? NULL : strdup(filter);
+
+	if (filter != NULL && copy == NULL) {
+		(void)strlcpy(errbuf, "out of memory", CAPTURE_ERROR_LEN);
+		return -1;
+	}
+	free(c->filter);
+	c->filter = copy;
+	if (c->pcap == NULL || ((copy != NULL || cut_frames(c, c->pcap) == 0) &&
+				   capture_filter(c, c->pcap) == 0))
+		return 0;
+	(void)strlcpy(errbuf, c->error, CAPTURE_ERROR_LEN);
+	return -1;
+}
+
 /* What keeps a bound interface from giving packets ever again, or NULL. */
 static const char *
 link_trouble(const struct capture *c)

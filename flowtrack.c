@@ -191,8 +191,7 @@ flowtrack_new(
 	if ((ft = calloc(1, sizeof(*ft))) == NULL)
 		return NULL;
 	ft->config = *config;
-	if (ft->config.octets_max > OCTETS_MAX)
-		ft->config.octets_max = OCTETS_MAX;
+	flowtrack_set_octets_max(ft, config->octets_max);
 	ft->ended = ended;
 	ft->arg = arg;
 	ft->fresh = 1;
@@ -1213,6 +1212,13 @@ flowtrack_set_timeout(
 {
 	ft->config.timeout_ms[which] = ms;
 	ft->expint_ms = ft->now_ms;
+}
+
+void
+flowtrack_set_octets_max(struct flowtrack *ft, uint64_t octets_max)
+{
+	ft->config.octets_max =
+	    octets_max < OCTETS_MAX ? octets_max : OCTETS_MAX;
 }
 
 size_t

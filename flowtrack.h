@@ -152,6 +152,9 @@ bool flowtrack_sweep(
 /* Change a timeout; a SWEEP_LOOK makes it hold for flows there are. */
 void flowtrack_set_timeout(struct flowtrack *, enum flow_timeout, uint32_t ms);
 
+/* Have a half end before it counts more octets than that, from now on. */
+void flowtrack_set_octets_max(struct flowtrack *, uint64_t octets_max);
+
 /*
  * Copy up to max active flows to rec, from *cursor on (0 to begin), and move
  * the cursor.  Looks at a bounded number of entries a call.  *cursor is 0

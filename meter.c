@@ -151,6 +151,21 @@ flow_ended(const struct flow_record *r, void *arg)
 
 /* Packets ---------------------------------------------------------------- */
 
+/* Sample so from now on, unless it is so already. */
+static void
+start_sampling(struct meter *m, const struct sampling *sampling)
+{
+	uint64_t seed = 0;
+
+	if (m->config.sampling.mode == sampling->mode &&
+	    m->config.sampling.interval == sampling->interval)
+		return;
+	m->config.sampling = *sampling;
+	if (!m->config.replay) /* a replay gives the same records twice */
+		arc4random_buf(&seed, sizeof(seed));
+	sampler_init(&m->sampler, sampling, seed);
+}
+
 static void
 join_fragment(struct meter *m, struct packet *p)
 {
@@ -323,6 +338,42 @@ set_timeout(struct meter *m, const struct meter_call *c)
 	start_sweep(m, SWEEP_LOOK);
 }
 
+/* Whether all interfaces can have a filter: if not, the first reason why. */
+static void
+try_settings(struct meter *m, struct meter_call *c)
+{
+	c->error[0] = '\0';
+	for (size_t i = 0; i < m->nsources && c->settings->new_filter; i++)
+		if (capture_try_filter(m->source[i].capture,
+			c->settings->filter, c->error) == -1)
+			return;
+}
+
+static void
+change_filter(struct meter *m, const char *filter)
+{
+	char errbuf[CAPTURE_ERROR_LEN];
+
+	for (size_t i = 0; i < m->nsources; i++)
+		if (capture_set_filter(m->source[i].capture, filter, errbuf) ==
+		    -1)
+			log_warn("%s; its filter is not changed", errbuf);
+}
+
+static void
+change_settings(struct meter *m, const struct meter_settings *s)
+{
+	for (unsigned i = 0; i < TIMEOUTS; i++) {
+		m->config.track.timeout_ms[i] = s->timeout_ms[i];
+		flowtrack_set_timeout(m->track, i, s->timeout_ms[i]);
+	}
+	flowtrack_set_octets_max(m->track, s->octets_max);
+	if (s->new_filter)
+		change_filter(m, s->filter);
+	start_sampling(m, &s->sampling);
+	start_sweep(m, s->end_flows ? SWEEP_END : SWEEP_LOOK);
+}
+
 static void
 set_gathering(struct meter *m, bool on)
 {
@@ -356,6 +407,12 @@ begin_call(struct meter *m, struct meter_call *c)
 		return;
 	case METER_SET_TIMEOUT:
 		set_timeout(m, c);
+		return;
+	case METER_TRY:
+		try_settings(m, c);
+		return;
+	case METER_CHANGE:
+		change_settings(m, c->settings);
 		return;
 	case METER_GATHER:
 		set_gathering(m, c->gather);
@@ -707,15 +764,13 @@ static struct meter *
 make(const struct meter_config *config, const struct wake *out)
 {
 	struct meter *m = calloc(1, sizeof(*m));
-	uint64_t seed = 0;
 
 	if (m == NULL)
 		return NULL;
 	m->config = *config;
 	m->out = out;
-	if (!config->replay) /* a replay gives the same records twice */
-		arc4random_buf(&seed, sizeof(seed));
-	sampler_init(&m->sampler, &config->sampling, seed);
+	m->config.sampling.interval = 0; /* none yet */
+	start_sampling(m, &config->sampling);
 	m->gathering = true;
 	atomic_init(&m->permille, -1);
 	if (wake_init(&m->in) == -1) {

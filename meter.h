@@ -32,6 +32,8 @@ enum meter_op {
 	METER_EXPIRE_ALL,  /* end all flows, FLOW_END_FORCED */
 	METER_DELETE_ALL,  /* throw all flows away */
 	METER_SET_TIMEOUT, /* timeouts, timeout_ms */
+	METER_TRY,         /* whether the settings can be had: error */
+	METER_CHANGE,      /* to the settings */
 	METER_GATHER       /* gather: decode packets, or only count them */
 };
 
@@ -63,6 +65,16 @@ struct meter_source {
 
 #define METER_SOURCES_MAX 64
 
+/* What can be changed while a meter of interfaces runs. */
+struct meter_settings {
+	uint32_t timeout_ms[TIMEOUTS];
+	uint64_t octets_max; /* as in struct flowtrack_config */
+	struct sampling sampling;
+	bool new_filter; /* else it stays as it is */
+	const char *filter;
+	bool end_flows; /* that began under the old ones */
+};
+
 /* A question to the metering thread and its answer. */
 struct meter_call {
 	enum meter_op op;
@@ -70,6 +82,7 @@ struct meter_call {
 	uint32_t timeouts; /* METER_SET_TIMEOUT: 1 << enum flow_timeout each */
 	uint32_t timeout_ms;
 	bool gather;     /* METER_GATHER */
+	const struct meter_settings *settings; /* METER_TRY, METER_CHANGE */
 	uint32_t cursor; /* METER_LIST: in and out; 0 to begin, 0 at the end */
 	/* answers */
 	struct meter_stats stats;
@@ -78,6 +91,7 @@ struct meter_call {
 	struct flow_record record[METER_LIST_MAX];
 	struct flow_extra extra[METER_LIST_MAX]; /* of each that points there */
 	size_t nrecords;
+	char error[CAPTURE_ERROR_LEN]; /* METER_TRY: why not; or "" */
 };
 
 struct meter_config {

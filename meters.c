@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "meters.h"
+#include "ring.h"
 
 /* A cursor over the flows of all members: which one, and its own. */
 #define CURSOR_BITS 26
@@ -65,6 +66,15 @@ meters_count(const struct meters *ms)
 	return ms->n;
 }
 
+bool
+meters_wait(struct meters *ms)
+{
+	for (size_t i = 0; i < ms->n; i++)
+		if (ring_used(meter_ring(ms->member[i])) > 0)
+			return true;
+	return false;
+}
+
 struct ring *
 meters_extra_ring(struct meters *ms, size_t i)
 {
@@ -103,6 +113,7 @@ ask_member(struct meters *ms, size_t i, const struct meter_call *call)
 	part->timeouts = call->timeouts;
 	part->timeout_ms = call->timeout_ms;
 	part->gather = call->gather;
+	part->settings = call->settings;
 	part->cursor = call->cursor & CURSOR_MASK;
 	return meter_ask(ms->member[i], part);
 }
@@ -200,6 +211,16 @@ take_stats(struct meters *ms, struct meter_call *call)
 	    sizeof(call->stats.timeout_ms));
 }
 
+/* What the first that cannot says. */
+static void
+take_error(struct meters *ms, struct meter_call *call)
+{
+	call->error[0] = '\0';
+	for (size_t i = 0; i < ms->n && call->error[0] == '\0'; i++)
+		(void)strlcpy(
+		    call->error, ms->part[i]->error, sizeof(call->error));
+}
+
 bool
 meters_answered(struct meters *ms)
 {
@@ -210,6 +231,8 @@ meters_answered(struct meters *ms)
 		take_list(ms, ms->call);
 	else if (ms->call != NULL && ms->call->op == METER_STATS)
 		take_stats(ms, ms->call);
+	else if (ms->call != NULL && ms->call->op == METER_TRY)
+		take_error(ms, ms->call);
 	ms->call = NULL;
 	return true;
 }

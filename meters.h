@@ -33,6 +33,9 @@ void meters_share_reader(struct meters *);
 
 size_t meters_count(const struct meters *);
 
+/* Whether ended flows wait in a ring. */
+bool meters_wait(struct meters *);
+
 /* The ring of member i < meters_count(). */
 struct ring *meters_ring(struct meters *, size_t i);
 

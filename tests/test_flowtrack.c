@@ -607,6 +607,26 @@ UNIT(record_ends_before_its_counter_would_wrap)
 }
 END_TEST
 
+UNIT(limit_of_octets_may_be_lowered_while_running)
+{
+	struct packet p = packet(0, 17, 1, 2);
+
+	begin(KEY_FULL, 10);
+	p.octets = 1500000000;
+	for (int i = 0; i < 4; i++)
+		add(p);
+	ck_assert_uint_eq(ngot, 0);
+	flowtrack_set_octets_max(ft, UINT32_MAX);
+	for (int i = 0; i < 4; i++)
+		add(p);
+	end();
+	ck_assert_uint_eq(ngot, 3);
+	ck_assert_uint_eq(got[0].fwd.octets, UINT64_C(6000000000));
+	ck_assert_uint_eq(got[1].fwd.octets, 3000000000);
+	ck_assert_uint_eq(got[2].fwd.octets, 3000000000);
+}
+END_TEST
+
 UNIT(how_packets_are_cut_into_calls_changes_nothing)
 {
 	static struct packet p[5000];
@@ -1021,6 +1041,7 @@ UNIT_MAIN("flowtrack", both_directions_share_one_entry_with_own_counts,
     time_that_runs_backwards_never_ends_before_the_start,
     expiry_interval_holds_idle_flows_back, counts_are_exact_past_32_bits,
     record_ends_before_its_counter_would_wrap,
+    limit_of_octets_may_be_lowered_while_running,
     how_packets_are_cut_into_calls_changes_nothing,
     each_direction_keeps_its_first_packet_bounds_and_bits,
     a_flow_that_goes_on_keeps_number_and_totals_and_nothing_else,
