@@ -659,6 +659,44 @@ endpoint_parse(struct collector_config *to, const char *item, size_t len,
 	return -1;
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Whether a key has one value for both. */
+static bool
+same_value(const struct key *key, const struct collector_config *a,
+    const struct collector_config *b)
+{
+	const void *at = (const char *)a + key->at;
+	const void *bt = (const char *)b + key->at;
+
+	if (key->set == set_template_refresh)
+		return a->template_seconds == b->template_seconds &&
+		       a->template_messages == b->template_messages;
+	if (key->set == set_text || key->set == set_address ||
+	    key->set == set_device)
+		return same_text(
+		    *(const char *const *)at, *(const char *const *)bt);
+	return memcmp(at, bt, sizeof(uint32_t)) == 0;
+}
+
+bool
+endpoint_equal(
+    const struct collector_config *a, const struct collector_config *b)
+{
+	if (a->kind != b->kind || !same_text(a->path, b->path) ||
+	    strcmp(a->address.host, b->address.host) != 0 ||
+	    strcmp(a->address.port, b->address.port) != 0)
+		return false;
+	for (const struct key *k = keys; k < keys + KEYS; k++)
+		if ((k->kinds & BIT(a->kind)) && !same_value(k, a, b))
+			return false;
+	return true;
+}
+
 bool
 endpoint_is_lossy(enum collector_kind kind)
 {

@@ -115,6 +115,13 @@ int endpoint_parse(struct collector_config *to, const char *item, size_t len,
 int endpoint_numeric(
     struct collector_address *to, const char *text, char reason[REASON_LEN]);
 
+/*
+ * Whether messages to both would be the same, and take the same way: all that
+ * means something for their kind is.
+ */
+bool endpoint_equal(
+    const struct collector_config *, const struct collector_config *);
+
 /* Free what *to owns. */
 void endpoint_free(struct collector_config *to);
 

@@ -7,6 +7,7 @@
  * file gives the same datagrams.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,9 +34,15 @@
 #define UPTIME_NEW_NS ((UINT64_C(1) << 30) / MS_PER_S * NS_PER_S)
 #define BOOT_UNKNOWN UINT64_MAX
 
+/* Template IDs come in blocks from 256 on; options data has that of 512. */
+#define TEMPLATE_BLOCKS ((65536U - 256) / TEMPLATES_MAX - 1)
+#define OPTION_BLOCK ((512U - 256) / TEMPLATES_MAX)
+
 /* An earlier collector must be up for so long before it is used again. */
 #define FAILBACK_NS (10 * NS_PER_S)
 #define TURN_NS (5 * NS_PER_S) /* while none is */
+
+#define LEAVE_NS (3 * NS_PER_S) /* what waits for one removed has so long */
 
 struct collector {
 	struct collector_config config;
@@ -63,6 +70,8 @@ struct collector {
 	double pace;        /* datagrams that may leave now */
 	bool told_unfit;
 	uint64_t down_ns; /* monotonic: when it last was not up */
+	uint64_t
+	    leave_ns; /* monotonic: removed, has until then; 0 = not told */
 	struct collector_stats stats;
 };
 
@@ -77,6 +86,10 @@ struct exporter {
 	size_t ninterfaces;
 	struct collector **collector;
 	size_t ncollectors;
+	struct collector **leaving; /* removed, with something in their queue */
+	size_t nleaving;
+	struct cargo exported; /* all records there were */
+	unsigned field_changes;
 	size_t chosen;      /* that gets the records, unless all do */
 	uint64_t chosen_ns; /* monotonic */
 };
@@ -108,7 +121,10 @@ exporter_free(struct exporter *e)
 		return;
 	for (size_t i = 0; i < e->ncollectors; i++)
 		collector_free(e->collector[i]);
+	for (size_t i = 0; i < e->nleaving; i++)
+		collector_free(e->leaving[i]);
 	free(e->collector);
+	free(e->leaving);
 	free(e->interface);
 	free(e);
 }
@@ -125,11 +141,28 @@ static const unsigned kind_switch[OPTION_KINDS] = {
 	[OPTION_SELECTED] = EXPORT_STATISTICS,
 };
 
+/*
+ * Template IDs of other fields are other ones (RFC 7011 s8): the next block,
+ * but for that of options data, and the first again when all were used.
+ */
+static uint16_t
+template_shift(const struct exporter *e)
+{
+	unsigned block = e->field_changes % TEMPLATE_BLOCKS;
+
+	return (uint16_t)((block < OPTION_BLOCK ? block : block + 1) *
+			  TEMPLATES_MAX);
+}
+
 static void
 make_templates(const struct exporter *e, struct collector *c)
 {
 	c->ntemplates =
 	    template_all(c->template, c->dialect->bit, &e->config.fields);
+	for (unsigned i = 0; i < c->ntemplates; i++)
+		if (c->template[i].id != 0)
+			c->template[i].id =
+			    (uint16_t)(c->template[i].id + template_shift(e));
 	for (unsigned kind = 0; kind < OPTION_KINDS; kind++)
 		if (template_option(&c->option[kind], kind, c->dialect->bit) &&
 		    (c->config.options & kind_switch[kind]))
@@ -457,6 +490,15 @@ note_refresh(const struct exporter *e, struct collector *c)
 	c->messages_since_templates = 0;
 }
 
+/* Append the templates of Flow Records. */
+static void
+put_flow_templates(struct exporter *e, struct collector *c)
+{
+	for (unsigned i = 0; i < c->ntemplates; i++)
+		if (c->template[i].id != 0)
+			put_template(e, c, &c->template[i]);
+}
+
 /*
  * Append all templates and then what options data there is, in as many
  * messages as that takes.
@@ -465,9 +507,7 @@ static void
 put_templates(struct exporter *e, struct collector *c)
 {
 	note_refresh(e, c);
-	for (unsigned i = 0; i < c->ntemplates; i++)
-		if (c->template[i].id != 0)
-			put_template(e, c, &c->template[i]);
+	put_flow_templates(e, c);
 	for (unsigned kind = 0; kind < OPTION_KINDS; kind++)
 		if (c->options & 1U << kind)
 			put_template(e, c, &c->option[kind]);
@@ -720,6 +760,7 @@ exporter_add(struct exporter *e, const struct flow_record *r)
 		e->chosen = choose_shared(e, r);
 	for (unsigned j = 0; j < n; j++)
 		add_record_cargo(&cargo, &split[j].flow);
+	add_cargo(&e->exported, &cargo);
 	for (size_t i = 0; i < e->ncollectors; i++) {
 		struct collector *c = e->collector[i];
 
@@ -803,6 +844,20 @@ exporter_interfaces(
 	return 0;
 }
 
+/* Send statistics for the last time; what flows wait are counted before. */
+static void
+send_last_statistics(struct exporter *e, struct collector *c)
+{
+	send_message(e, c, e->now_ns);
+	if (!(c->config.options & EXPORT_STATISTICS) || !c->options)
+		return;
+	if (c->templates_due)
+		put_templates(e, c);
+	else
+		put_options(e, c, EXPORT_STATISTICS);
+	send_message(e, c, e->now_ns);
+}
+
 void
 exporter_finish(struct exporter *e)
 {
@@ -812,18 +867,8 @@ exporter_finish(struct exporter *e)
 		e->now_ns = e->counts.ignored_span.last_ns;
 	if (e->init_ns == 0)
 		e->init_ns = e->now_ns;
-	for (size_t i = 0; i < e->ncollectors && e->now_ns != 0; i++) {
-		struct collector *c = e->collector[i];
-
-		if (!(c->config.options & EXPORT_STATISTICS) || !c->options)
-			continue;
-		/* Counted before: what flows wait are exported, too. */
-		send_message(e, c, e->now_ns);
-		if (c->templates_due)
-			put_templates(e, c);
-		else
-			put_options(e, c, EXPORT_STATISTICS);
-	}
+	for (size_t i = 0; i < e->ncollectors && e->now_ns != 0; i++)
+		send_last_statistics(e, e->collector[i]);
 	exporter_flush(e);
 }
 
@@ -939,6 +984,40 @@ fail_over(struct exporter *e, uint64_t mono_ns)
 	    transport_name(next->transport), transport_name(now->transport));
 }
 
+/* End one that was removed: what still waits is lost. */
+static void
+end_leaving(struct collector *c)
+{
+	const struct transport_stats *stats = transport_stats(c->transport);
+
+	transport_end(c->transport);
+	log_note("collector %s: removed; %" PRIu64
+		 " records were sent, %" PRIu64 " were not",
+	    transport_name(c->transport), stats->sent.records,
+	    stats->lost.records);
+	collector_free(c);
+}
+
+/* Send what waits for those that were removed, until their time is up. */
+static void
+tick_leaving(struct exporter *e, uint64_t mono_ns)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->nleaving; i++) {
+		struct collector *c = e->leaving[i];
+
+		if (c->leave_ns == 0)
+			c->leave_ns = mono_ns + LEAVE_NS;
+		(void)transport_tick(c->transport, mono_ns);
+		if (transport_pending(c->transport) && mono_ns < c->leave_ns)
+			e->leaving[n++] = c;
+		else
+			end_leaving(c);
+	}
+	e->nleaving = n;
+}
+
 void
 exporter_tick(struct exporter *e, uint64_t mono_ns)
 {
@@ -948,6 +1027,7 @@ exporter_tick(struct exporter *e, uint64_t mono_ns)
 		tick_collector(e, e->collector[i], mono_ns);
 	if (e->config.mode == EXPORT_FAILOVER)
 		fail_over(e, mono_ns);
+	tick_leaving(e, mono_ns);
 }
 
 void
@@ -1027,7 +1107,7 @@ exporter_pending(const struct exporter *e)
 	for (size_t i = 0; i < e->ncollectors; i++)
 		if (transport_pending(e->collector[i]->transport))
 			return true;
-	return false;
+	return e->nleaving > 0;
 }
 
 void
@@ -1035,6 +1115,165 @@ exporter_end(struct exporter *e)
 {
 	for (size_t i = 0; i < e->ncollectors; i++)
 		transport_end(e->collector[i]->transport);
+	while (e->nleaving > 0)
+		end_leaving(e->leaving[--e->nleaving]);
+}
+
+/* Changes ---------------------------------------------------------------- */
+
+/* What all collectors are to be told of. */
+enum { CHANGED_FIELDS = 1, CHANGED_SAMPLING = 2 };
+
+static bool
+is_among(struct collector *const *list, size_t n, const struct collector *c)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == c)
+			return true;
+	return false;
+}
+
+/* One that is as this one and not among the n first of `next`; else NULL. */
+static struct collector *
+find_same(const struct exporter *e, struct collector *const *next, size_t n,
+    const struct collector_config *config)
+{
+	for (size_t i = 0; i < e->ncollectors; i++)
+		if (endpoint_equal(&e->collector[i]->config, config) &&
+		    !is_among(next, n, e->collector[i]))
+			return e->collector[i];
+	return NULL;
+}
+
+/* Fill `next` with those kept and those made: how many.  Too few: errno. */
+static size_t
+fill_next(const struct exporter *e, struct collector **next,
+    const struct collector_config *config, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		next[i] = find_same(e, next, i, &config[i]);
+		if (next[i] != NULL)
+			continue;
+		next[i] = collector_new(e, &config[i]);
+		if (next[i] == NULL)
+			return i;
+		next[i]->stats.elsewhere = e->exported;
+	}
+	return n;
+}
+
+/* A kept collector is told of what is another now: CHANGED_ bits. */
+static void
+keep_collector(struct exporter *e, struct collector *c,
+    const struct collector_config *config, unsigned changed)
+{
+	c->config = *config; /* equal, but of another text */
+	if (c->lines != NULL && (changed & CHANGED_FIELDS))
+		lines_begin(c->lines);
+	if (!c->dialect->has_sets)
+		return;
+	if (changed & CHANGED_FIELDS)
+		make_templates(e, c);
+	if ((changed & CHANGED_FIELDS) && endpoint_is_lossy(c->config.kind))
+		c->templates_due = true; /* again and again at first */
+	if (c->templates_due)
+		return;
+	/* RFC 7011 s8: once in a session, so none but those that are new. */
+	if (changed & CHANGED_FIELDS)
+		put_flow_templates(e, c);
+	if (changed & CHANGED_SAMPLING)
+		put_options(e, c, EXPORT_SAMPLING);
+	send_message(e, c, e->now_ns);
+}
+
+/* Let go one that is in the list no more. */
+static void
+remove_collector(struct exporter *e, struct collector *c)
+{
+	send_last_statistics(e, c);
+	transport_flush(c->transport);
+	e->leaving[e->nleaving++] = c;
+}
+
+/* Put the n collectors of `next` in place of those there are. */
+static void
+replace_collectors(struct exporter *e, struct collector **next, size_t n)
+{
+	const struct collector *chosen = e->collector[e->chosen];
+
+	for (size_t i = 0; i < e->ncollectors; i++)
+		if (!is_among(next, n, e->collector[i]))
+			remove_collector(e, e->collector[i]);
+	free(e->collector);
+	e->collector = next;
+	e->ncollectors = n;
+	e->chosen = 0;
+	while (e->chosen + 1 < n && !is_shared(e, e->chosen))
+		e->chosen++; /* a failover begins with the first */
+	for (size_t i = 0; i < n; i++)
+		if (next[i] == chosen)
+			e->chosen = i;
+}
+
+/* Take the settings that can change.  Returns CHANGED_ bits. */
+static unsigned
+take_config(struct exporter *e, const struct exporter_config *config)
+{
+	struct field_choice *fields = &e->config.fields;
+	const struct field_choice was = *fields;
+	unsigned changed = 0;
+
+	if (memcmp(&e->config.sampling, &config->sampling,
+		sizeof(config->sampling)) != 0)
+		changed |= CHANGED_SAMPLING;
+	*fields = config->fields;
+	fields->interface = was.interface;
+	fields->ninterfaces = was.ninterfaces;
+	e->config.mode = config->mode;
+	e->config.sampling = config->sampling;
+	e->config.rate = config->rate;
+	if (was.biflow != fields->biflow ||
+	    was.direction != fields->direction || was.unit != fields->unit ||
+	    memcmp(was.on, fields->on, sizeof(was.on)) != 0 ||
+	    memcmp(was.off, fields->off, sizeof(was.off)) != 0)
+		changed |= CHANGED_FIELDS;
+	return changed;
+}
+
+int
+exporter_change(struct exporter *e, const struct exporter_config *config,
+    const struct collector_config *collector, size_t n)
+{
+	const struct exporter_config was = e->config;
+	struct collector **next = calloc(n, sizeof(struct collector *));
+	struct collector **leaving = realloc(e->leaving,
+	    (e->nleaving + e->ncollectors) * sizeof(struct collector *));
+	unsigned changed;
+	size_t made = 0;
+
+	if (leaving != NULL)
+		e->leaving = leaving;
+	exporter_flush(e); /* what was added is told as it was then */
+	changed = take_config(e, config);
+	e->field_changes += (changed & CHANGED_FIELDS) != 0;
+	if (next != NULL && leaving != NULL)
+		made = fill_next(e, next, collector, n);
+	if (made < n) {
+		while (made > 0)
+			if (!is_among(
+				e->collector, e->ncollectors, next[--made]))
+				collector_free(next[made]);
+		free(next);
+		e->config = was;
+		e->field_changes -= (changed & CHANGED_FIELDS) != 0;
+		errno = ENOMEM;
+		return -1;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (is_among(e->collector, e->ncollectors, next[i]))
+			keep_collector(e, next[i], &collector[i], changed);
+	replace_collectors(e, next, n);
+	return 0;
 }
 
 struct transport *

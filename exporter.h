@@ -42,7 +42,7 @@ struct collector_stats {
 	uint64_t events;        /* of NAT; in what follows, records, too */
 	struct cargo waiting;   /* in the message being filled */
 	struct cargo unfit;     /* the format cannot tell: IPv6 in v1, v5 */
-	struct cargo elsewhere; /* another collector's, by mode */
+	struct cargo elsewhere; /* another's, by mode or before this one was */
 	struct transport_stats transport; /* sent, and lost */
 };
 
@@ -76,6 +76,19 @@ size_t exporter_memory(const struct collector_config *);
  * errno; EINVAL if its version is none.
  */
 int exporter_add_collector(struct exporter *, const struct collector_config *);
+
+/*
+ * Change to other settings and to n > 0 other collectors, live.  A collector
+ * that is the same as one there is stays what it is: its session, sequence and
+ * queue, its templates too unless the fields change, which then have other
+ * Template IDs (RFC 7011 s8).  One that is not there any more is sent what
+ * waits for it, for a few seconds.  What was added before is exported as it was
+ * then.  Strings must outlive the exporter or the next change; wake, process
+ * and whether it is a replay stay as they are.  0, or -1 with errno and nothing
+ * is changed.
+ */
+int exporter_change(struct exporter *, const struct exporter_config *,
+    const struct collector_config *, size_t n);
 
 size_t exporter_collectors(const struct exporter *);
 

@@ -109,8 +109,8 @@ struct template
 
 /*
  * The Templates of a dialect differ in what a flow has: one bit each.  The
- * Template ID is 256 plus the bits; it never changes.  Of those that no record
- * can have, the Template ID is 0.
+ * Template ID is 256 plus the bits; who changes the fields of templates that
+ * were sent adds to it.  Of those that no record can have, it is 0.
  */
 enum {
 	FLAVOUR_V6 = 1,

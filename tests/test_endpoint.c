@@ -228,9 +228,80 @@ UNIT(a_numeric_address_is_neither_a_name_nor_half_a_one)
 }
 END_TEST
 
+/* Whether two items are one collector. */
+static bool
+same(const char *one, const char *other)
+{
+	struct collector_config a, b;
+	bool equal, turned;
+
+	ck_assert_int_eq(
+	    endpoint_parse(&a, one, strlen(one), &endpoint_defaults, reason),
+	    0);
+	ck_assert_int_eq(endpoint_parse(&b, other, strlen(other),
+			     &endpoint_defaults, reason),
+	    0);
+	equal = endpoint_equal(&a, &b);
+	turned = endpoint_equal(&b, &a);
+	ck_assert(equal == turned);
+	endpoint_free(&a);
+	endpoint_free(&b);
+	return equal;
+}
+
+UNIT(collectors_are_equal_if_all_that_counts_is)
+{
+	ck_assert(same("192.0.2.1:2055", "udp://192.0.2.1:2055"));
+	ck_assert(same("192.0.2.1:4739", "udp://192.0.2.1?version=ipfix"));
+	ck_assert(!same("192.0.2.1:2055", "192.0.2.2:2055"));
+	ck_assert(!same("192.0.2.1:2055", "192.0.2.1:2056"));
+	ck_assert(!same("192.0.2.1:2055", "tcp://192.0.2.1:2055"));
+	ck_assert(!same("udp://h?version=9", "udp://h"));
+	ck_assert(!same("udp://h?domain=1", "udp://h?domain=2"));
+	ck_assert(!same("udp://h?template-refresh=60+9", "udp://h"));
+	ck_assert(!same("udp://h?template-refresh=61", "udp://h"));
+	ck_assert(!same("udp://h?source=192.0.2.1", "udp://h"));
+	ck_assert(same("udp://h?source=::1", "udp://h?source=::1"));
+	ck_assert(!same("tls://h?ca=a", "tls://h?ca=b"));
+	ck_assert(same("tls://h?ca=a", "tls://h?ca=a"));
+	ck_assert(same("json:/a", "json:/a"));
+	ck_assert(!same("json:/a", "json:/b"));
+	ck_assert(!same("json:/a", "csv:/a"));
+	ck_assert(!same("file:/%s?rotate=1m", "file:/%s"));
+}
+END_TEST
+
+UNIT(what_means_nothing_for_a_kind_makes_no_difference)
+{
+	struct collector_config other = endpoint_defaults, a, b;
+	const char *tcp = "tcp://h", *udp = "h:1";
+
+	other.tls_ca = "ca.pem";
+	other.reconnect_ms = 5000;
+	ck_assert_int_eq(
+	    endpoint_parse(&a, udp, strlen(udp), &endpoint_defaults, reason),
+	    0);
+	ck_assert_int_eq(
+	    endpoint_parse(&b, udp, strlen(udp), &other, reason), 0);
+	ck_assert(endpoint_equal(&a, &b));
+	endpoint_free(&a);
+	endpoint_free(&b);
+	ck_assert_int_eq(
+	    endpoint_parse(&a, tcp, strlen(tcp), &endpoint_defaults, reason),
+	    0);
+	ck_assert_int_eq(
+	    endpoint_parse(&b, tcp, strlen(tcp), &other, reason), 0);
+	ck_assert(!endpoint_equal(&a, &b));
+	endpoint_free(&a);
+	endpoint_free(&b);
+}
+END_TEST
+
 UNIT_MAIN("endpoint", a_numeric_address_is_neither_a_name_nor_half_a_one,
     an_item_without_keys_is_as_the_defaults, only_a_url_may_leave_the_port_out,
     keys_override_the_defaults_of_one_collector,
     a_bad_key_is_named_with_its_item_and_what_would_do,
     a_file_has_a_path_and_what_goes_with_it, a_bad_file_is_told_what_would_do,
-    an_option_sets_what_its_key_sets)
+    an_option_sets_what_its_key_sets,
+    collectors_are_equal_if_all_that_counts_is,
+    what_means_nothing_for_a_kind_makes_no_difference)

@@ -190,6 +190,18 @@ add_udp(struct exporter *e, uint64_t at_ns)
 	exporter_add(e, &r);
 }
 
+/* Change the fields of a bench: the element, or not.  0 as exporter_change. */
+static int
+change_fields(struct bench *b, bool on)
+{
+	struct collector_config to = b->config.to;
+
+	to.address = b->at.sink.address;
+	ck_assert(
+	    field_choose(&b->config.x.fields, "flowDurationMilliseconds", on));
+	return exporter_change(b->e, &b->config.x, &to, 1);
+}
+
 /* A varied, repeatable stream: record i of it. */
 static struct flow_record
 stream_record(unsigned i)
@@ -1272,6 +1284,72 @@ UNIT(freeing_no_exporter_is_fine)
 }
 END_TEST
 
+/* The Template IDs of Flow Records in what arrived; the lowest of each set. */
+static unsigned
+next_template_id(struct bench *b)
+{
+	unsigned lowest = UINT16_MAX;
+
+	let_go(b->e);
+	for (ssize_t len; (len = sink_next(&b->at.sink)) > 0;) {
+		struct rbuf r = rb_init(b->at.sink.data, (size_t)len);
+
+		rb_take(&r, 16);
+		if (rb_u16(&r) != 2) /* a Template Set */
+			continue;
+		rb_take(&r, 2);
+		lowest = rb_u16(&r);
+	}
+	return lowest;
+}
+
+/* RFC 7011 s8: over UDP an ID must not be used for another Template soon. */
+UNIT(rfc7011_8_changed_fields_have_other_template_ids)
+{
+	struct setup config = config_of(10);
+	unsigned last = 0;
+	struct bench b;
+
+	config.x.replay = false;
+	open_bench(&b, &config);
+	exporter_clock(b.e, NOON);
+	for (unsigned i = 0; i < 5000; i++) {
+		unsigned id;
+
+		ck_assert_int_eq(change_fields(&b, i % 2 == 0), 0);
+		exporter_tick(b.e, NOON + i);
+		id = next_template_id(&b);
+		ck_assert_uint_ge(id, 256);
+		ck_assert_uint_le(id, UINT16_MAX - TEMPLATES_MAX + 1);
+		ck_assert(
+		    id + TEMPLATES_MAX <= 512 || id >= 512 + OPTION_KINDS);
+		ck_assert_uint_ne(id, last);
+		last = id;
+	}
+	close_bench(&b);
+}
+END_TEST
+
+UNIT(without_a_change_of_fields_no_template_is_sent_again)
+{
+	struct setup config = config_of(10);
+	struct bench b;
+
+	config.x.replay = false;
+	open_bench(&b, &config);
+	exporter_clock(b.e, NOON);
+	exporter_tick(b.e, NOON);
+	ck_assert_uint_eq(next_template_id(&b), 256);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(change_fields(&b, false), 0);
+		exporter_tick(b.e, NOON);
+		ck_assert_uint_eq(next_template_id(&b),
+		    i == 0 ? 256 + TEMPLATES_MAX : UINT16_MAX);
+	}
+	close_bench(&b);
+}
+END_TEST
+
 UNIT_MAIN("exporter", a_version_without_a_format_is_refused,
     the_format_is_named_and_a_numeric_collector_is_settled,
     each_half_that_saw_packets_becomes_one_data_record,
@@ -1282,6 +1360,8 @@ UNIT_MAIN("exporter", a_version_without_a_format_is_refused,
     templates_are_sent_after_8_messages_then_16_up_to_the_refresh_count,
     templates_are_sent_at_once_when_asked_for_and_counted,
     netflow5_has_no_templates_to_send,
+    rfc7011_8_changed_fields_have_other_template_ids,
+    without_a_change_of_fields_no_template_is_sent_again,
     rfc7011_3_1_sequence_counts_data_records_sent_before,
     each_collector_has_a_sequence_and_templates_of_its_own,
     no_datagram_is_larger_than_the_mtu_from_256_to_1400,
