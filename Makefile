@@ -72,7 +72,7 @@ ALL_LIBS = $(DEPS_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(MNL_LIBS)
 # Every room but the two programs' own; see ARCHITECTURE.md.
 OBJS = capture.o capture_file.o capture_live.o commands.o conffile.o config.o confine.o conntrack.o control.o daemon.o decode.o endpoint.o exporter.o \
 	extra.o fields.o flowkey.o flowtrack.o fragment.o httpd.o ie.o input.o largest.o ipfix.o lines.o links.o log.o message.o \
-	meter.o meters.o metrics.o nat.o netflow1.o netflow5.o netflow9.o netlink.o notify.o offload.o own.o pcapfile.o picture.o printer.o privdrop.o queue.o report.o resolver.o route.o \
+	meter.o meters.o metrics.o nat.o netflow1.o netflow5.o netflow9.o netlink.o notify.o offload.o own.o pcapfile.o picture.o printer.o privdrop.o queue.o report.o reload.o resolver.o route.o \
 	ring.o router.o sampler.o sandbox.o sandbox_capsicum.o sandbox_landlock.o sandbox_pledge.o sandbox_seccomp.o screen.o share.o sizing.o text.o tls.o top.o transport.o transport_file.o transport_stream.o transport_udp.o values.o wake.o
 PROGRAMS = softprobe softprobectl
 UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_conffile tests/test_config tests/test_conntrack \
@@ -105,7 +105,7 @@ libsoftprobe.a: $(OBJS)
 # One line of headers for all: a build takes seconds.
 HEADERS = bytes.h capture.h capture_internal.h conffile.h config.h confine.h conntrack.h control.h daemon.h decode.h endpoint.h exporter.h \
 	extra.h fields.h flowkey.h flowtrack.h fragment.h httpd.h ie.h input.h largest.h lines.h links.h log.h message.h meter.h \
-	meters.h metrics.h nat.h netlink.h notify.h offload.h own.h pcapfile.h picture.h printer.h privdrop.h probe.h queue.h record.h report.h resolver.h route.h ring.h router.h sampler.h sandbox.h sandbox_internal.h screen.h share.h sight.h sizing.h text.h top.h \
+	meters.h metrics.h nat.h netlink.h notify.h offload.h own.h pcapfile.h picture.h printer.h privdrop.h probe.h queue.h record.h report.h reload.h resolver.h route.h ring.h router.h sampler.h sandbox.h sandbox_internal.h screen.h share.h sight.h sizing.h text.h top.h \
 	transport.h transport_internal.h treetype.h values.h wake.h
 $(OBJS) softprobe.o softprobectl.o: $(HEADERS) Makefile VERSION
 

@@ -322,6 +322,59 @@ run_set(struct control_request *rq, void *arg)
 	return run_call(rq, arg, call);
 }
 
+/* A list of names as JSON. */
+static void
+put_names(FILE *out, const char *title, const char *names)
+{
+	fprintf(out, "\"%s\":[", title);
+	while (*names != '\0') {
+		size_t len = strcspn(names, ",");
+		bool last = names[len] == '\0';
+
+		fprintf(out, "\"%.*s\"%s", (int)len, names, last ? "" : ",");
+		names += last ? len : len + 2;
+	}
+	fputc(']', out);
+}
+
+static void
+put_reload(const struct control_request *rq, const struct reload *r)
+{
+	if (rq->json) {
+		fputc('{', rq->out);
+		put_names(rq->out, "changed", r->changed);
+		fputc(',', rq->out);
+		put_names(rq->out, "unchangedUntilRestart", r->restart);
+		fputs("}\n", rq->out);
+		return;
+	}
+	fprintf(rq->out, "changed: %s\n",
+	    r->changed[0] == '\0' ? "nothing" : r->changed);
+	if (r->restart[0] != '\0')
+		fprintf(rq->out, "unchanged until a restart: %s\n", r->restart);
+}
+
+/* As SIGHUP does; one that is under way may have read the file before. */
+static enum control_result
+run_reload(struct control_request *rq, void *arg)
+{
+	struct probe *p = arg;
+
+	if (p->reload.path == NULL)
+		return fail(rq, "there is no file to read again; start "
+				"softprobe with --config");
+	if (!reload_possible(p))
+		return fail(rq, "a replay goes on as it was begun");
+	if (rq->step == 0)
+		rq->cursor = reload_want(p);
+	if (!reload_done(p, rq->cursor))
+		return CONTROL_WAIT;
+	if (p->reload.refused)
+		return fail(rq, p->reload.error);
+	put_reload(rq, &p->reload);
+	return CONTROL_DONE;
+}
+
 static enum control_result
 run_debug_on(struct control_request *rq, void *arg)
 {
@@ -378,6 +431,7 @@ const struct control_command probe_commands[] = {
 { "metrics",       "[prometheus]", "all counters as OpenMetrics",          run_metrics },
 { "timeouts",      "",          "the timeouts in force",                   run_timeouts },
 { "set",           "NAME=TIME", "change a timeout, e.g. idle=30s",         run_set },
+{ "reload",        "",          "read the configuration file again",       run_reload },
 { "expire-all",    "",          "end and export all active flows",         run_expire_all },
 { "delete-all",    "",          "throw all active flows away",             run_delete_all },
 { "send-template", "",          "send templates to all collectors now",    run_send_template },

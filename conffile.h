@@ -26,7 +26,7 @@ struct setting {
 
 /* Settings in the order of the file; all strings are its own. */
 struct conffile {
-	char *path; /* as it was given */
+	char *path; /* owned, as all is */
 	char *text; /* what the strings point into */
 	struct setting *setting;
 	size_t nsettings;

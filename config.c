@@ -113,6 +113,10 @@ struct parse {
 	size_t ncollectors;
 };
 
+/* Whether an option, of this row, is another one in two configurations. */
+typedef bool differs_fn(
+    const struct option_row *, const struct config *, const struct config *);
+
 /* Takes an option's value; CONFIG_RUN = go on. */
 typedef enum config_result set_fn(struct parse *, const char *value);
 
@@ -146,9 +150,11 @@ struct option_row {
 	const char *argument; /* as shown; NULL = takes none */
 	const char *help;     /* at most HELP_WIDTH octets */
 	set_fn *set;
-	size_t at, size;   /* in struct config, for set_flag and set_number */
+	size_t at, size;   /* in struct config, where it is one value there */
 	uint64_t min, max; /* of a number */
 	bool not_in_file;
+	differs_fn *differs; /* NULL: by what is at `at`, if anything is */
+	bool restart;        /* what it changes by, not while running */
 };
 
 static set_fn set_buffer, set_collector, set_config, set_control, set_elements,
@@ -158,6 +164,10 @@ static set_fn set_buffer, set_collector, set_config, set_control, set_elements,
     set_read, set_router, set_switch, set_time_unit, set_timeout, set_transport,
     set_user, set_version;
 
+static differs_fn differs_collectors, differs_fields, differs_filter,
+    differs_foreground, differs_mode, differs_pidfile, differs_router,
+    differs_sources, differs_switch, differs_text, differs_timeouts;
+
 #define AT(field)                                                              \
 	.at = offsetof(struct config, field),                                  \
 	.size = sizeof(((struct config *)0)->field)
@@ -166,63 +176,76 @@ static set_fn set_buffer, set_collector, set_config, set_control, set_elements,
 static const struct option_row rows[] = {
 	{ GROUP_SOURCES, 'i', "interface", "[IFINDEX:]NAME",
 	    "capture from it; repeatable", .set = set_interface,
-	    .max = UINT32_MAX },
+	    .max = UINT32_MAX, .differs = differs_sources, .restart = true },
 	{ GROUP_SOURCES, 'r', "read", "FILE",
-	    "read a capture file, - = stdin; repeatable", .set = set_read },
+	    "read a capture file, - = stdin; repeatable", .set = set_read,
+	    .differs = differs_sources, .restart = true },
 	{ GROUP_SOURCES, 0, "filter", "EXPRESSION",
-	    "BPF; also the rest of the command line", .set = set_filter },
+	    "BPF; also the rest of the command line", .set = set_filter,
+	    .differs = differs_filter },
 	{ GROUP_SOURCES, 'N', "no-promiscuous", NULL,
-	    "leave the interface's mode alone", .set = set_no_promiscuous },
+	    "leave the interface's mode alone", .set = set_no_promiscuous,
+	    AT(capture.promiscuous), .restart = true },
 	{ GROUP_SOURCES, 'B', "buffer", "OCTETS[k|M]",
 	    "kernel buffer of an interface (" STR(BUFFER_DEFAULT_MIB) "M)",
-	    .set = set_buffer, .min = BUFFER_MIN, .max = BUFFER_MAX },
+	    .set = set_buffer, .min = BUFFER_MIN, .max = BUFFER_MAX,
+	    AT(capture.buffer_octets), .restart = true },
 	{ GROUP_SOURCES, 'C', "snaplen", "OCTETS",
 	    "captured of each frame (" STR(SNAPLEN_DEFAULT) ")",
 	    .set = set_number,
-	    AT(capture.snaplen), .min = SNAPLEN_MIN, .max = SNAPLEN_MAX },
+	    AT(capture.snaplen), .min = SNAPLEN_MIN, .max = SNAPLEN_MAX,
+	    .restart = true },
 	{ GROUP_SOURCES, 0, "wait", NULL,
-	    "wait for interfaces that are missing", .set = set_flag, AT(wait) },
+	    "wait for interfaces that are missing", .set = set_flag, AT(wait),
+	    .restart = true },
 	{ GROUP_SOURCES, 0, "router", NULL,
 	    "count once what several interfaces see",
-	    .set = set_router, .max = ROUTER_ON },
+	    .set = set_router, .max = ROUTER_ON, .differs = differs_router,
+	    .restart = true },
 	{ GROUP_SOURCES, 0, "no-router", NULL,
 	    "count what each interface sees",
-	    .set = set_router, .max = ROUTER_OFF },
+	    .set = set_router, .max = ROUTER_OFF, .differs = differs_router,
+	    .restart = true },
 	{ GROUP_SOURCES, 0, "exclude-self", NULL,
 	    "leave own sessions out (default)",
-	    .set = set_switch, AT(keep_own), .max = false },
+	    .set = set_switch, AT(keep_own), .max = false,
+	    .differs = differs_switch, .restart = true },
 	{ GROUP_SOURCES, 0, "no-exclude-self", NULL,
 	    "meter own sessions to collectors, too",
-	    .set = set_switch, AT(keep_own), .max = true },
+	    .set = set_switch, AT(keep_own), .max = true,
+	    .differs = differs_switch, .restart = true },
 	{ GROUP_SOURCES, 0, "no-routes", NULL,
 	    "do not ask the kernel for the other interface",
-	    .set = set_flag, AT(no_routes) },
+	    .set = set_flag, AT(no_routes), .restart = true },
 
 	{ GROUP_FLOWS, 'T', "flow-key", "LEVEL",
-	    "ip, proto, full, tos, vlan or ether (full)", .set = set_flow_key },
+	    "ip, proto, full, tos, vlan or ether (full)", .set = set_flow_key,
+	    AT(track.key), .restart = true },
 	{ GROUP_FLOWS, 't', "timeout", "NAME=TIME",
-	    "see below; repeatable", .set = set_timeout },
+	    "see below; repeatable", .set = set_timeout,
+	    .differs = differs_timeouts },
 	{ GROUP_FLOWS, 'm', "max-flows", "N",
 	    "flows kept at once (" STR(MAX_FLOWS_DEFAULT) ")",
 	    .set = set_number,
-	    AT(track.max_flows), .min = 1, .max = FLOWTRACK_MAX_FLOWS },
+	    AT(track.max_flows), .min = 1, .max = FLOWTRACK_MAX_FLOWS,
+	    .restart = true },
 	{ GROUP_FLOWS, 0, "workers", "N",
 	    "metering threads, 1 to " STR(METERS_MAX) " (1)", .set = set_number,
-	    AT(workers), .min = 1, .max = METERS_MAX },
+	    AT(workers), .min = 1, .max = METERS_MAX, .restart = true },
 	{ GROUP_FLOWS, 's', "sampling", "[MODE:]N",
 	    "one packet in N; systematic, random, hash", .set = set_sampling,
-	    .min = 1, .max = UINT32_MAX },
+	    .min = 1, .max = UINT32_MAX, AT(exporter.sampling) },
 	{ GROUP_FLOWS, 0, "nat", NULL,
 	    "one flow of both sides of what NAT translates", .set = set_flag,
-	    AT(nat) },
+	    AT(nat), .restart = true },
 	{ GROUP_FLOWS, 0, "nat-max", "N",
 	    "translated connections kept (" STR(NAT_MAX_DEFAULT) ")",
 	    .set = set_number, AT(nat_max), .min = 1,
-	    .max = NAT_CONNECTIONS_MAX },
+	    .max = NAT_CONNECTIONS_MAX, .restart = true },
 
 	{ GROUP_EXPORT, 'n', "collector", "HOST:PORT[,...]",
 	    "[IPV6]:PORT, URL, file: json: csv: text:PATH",
-	    .set = set_collector },
+	    .set = set_collector, .differs = differs_collectors },
 	{ GROUP_EXPORT, 'v', "export-version", "VERSION",
 	    "1, 5, 9, 10 or ipfix (" STR(VERSION_DEFAULT) ")",
 	    .set = set_endpoint },
@@ -243,13 +266,13 @@ static const struct option_row rows[] = {
 	    .set = set_endpoint },
 	{ GROUP_EXPORT, 0, "export-rate", "N",
 	    "datagrams a second; 0 = no cap (" STR(RATE_DEFAULT) ")",
-	    .set = set_rate, .max = UINT32_MAX },
+	    .set = set_rate, .max = UINT32_MAX, AT(exporter.rate) },
 	{ GROUP_EXPORT, 'l', "balance", NULL,
 	    "each conversation to one of the collectors",
-	    .set = set_mode, .max = EXPORT_BALANCE },
+	    .set = set_mode, .max = EXPORT_BALANCE, .differs = differs_mode },
 	{ GROUP_EXPORT, 0, "failover", NULL,
 	    "to the first collector that is up",
-	    .set = set_mode, .max = EXPORT_FAILOVER },
+	    .set = set_mode, .max = EXPORT_FAILOVER, .differs = differs_mode },
 	{ GROUP_EXPORT, 0, "template-refresh", "[SECONDS][,MESSAGES]",
 	    "send templates again ("
 	    STR(TEMPLATE_SECONDS_DEFAULT) "," STR(TEMPLATE_MESSAGES_DEFAULT)
@@ -280,46 +303,53 @@ static const struct option_row rows[] = {
 	    "Observation Domain ID (0)", .set = set_endpoint },
 	{ GROUP_EXPORT, 0, "nat-events", NULL,
 	    "tell when NAT begins, ends a translation",
-	    .set = set_flag, AT(exporter.nat_events) },
+	    .set = set_flag, AT(exporter.nat_events), .restart = true },
 	{ GROUP_EXPORT, 'b', "biflow", NULL,
 	    "both directions in one record; IPFIX, JSON", .set = set_flag,
 	    AT(exporter.fields.biflow) },
 	{ GROUP_EXPORT, 'A', "time-unit", "UNIT",
 	    "of times: sec, milli, micro, nano (milli)",
-	    .set = set_time_unit },
+	    .set = set_time_unit, AT(exporter.fields.unit) },
 	{ GROUP_EXPORT, 0, "fields", "[+-]NAME[,...]",
-	    "elements in records; see --elements", .set = set_fields },
+	    "elements in records; see --elements", .set = set_fields,
+	    .differs = differs_fields },
 	{ GROUP_EXPORT, 'x', "mpls-labels", "N",
 	    "MPLS labels in records, 0 to " STR(LABELS_MAX) " (0)",
 	    .set = set_labels, .min = 0, .max = LABELS_MAX },
 
 	{ GROUP_OUTPUT, 0, "json", NULL,
-	    "JSON instead of a table", .set = set_flag, AT(json) },
+	    "JSON instead of a table", .set = set_flag, AT(json),
+	    .restart = true },
 	{ GROUP_OUTPUT, 0, "quiet", NULL,
 	    "no summary at the end", .set = set_flag, AT(quiet) },
 
 	{ GROUP_RUNNING, 'd', "foreground", NULL,
-	    "do not become a daemon", .set = set_flag, AT(foreground) },
+	    "do not become a daemon", .set = set_flag, AT(foreground),
+	    .differs = differs_foreground, .restart = true },
 	{ GROUP_RUNNING, 'D', "debug", NULL,
 	    "in the foreground, with debug messages",
 	    .set = set_flag, AT(debug) },
 	{ GROUP_RUNNING, 'p', "pidfile", "FILE",
 	    "where a daemon notes its process ID, or none",
-	    .set = set_pidfile },
+	    .set = set_pidfile,
+	    AT(pidfile), .differs = differs_pidfile, .restart = true },
 	{ GROUP_RUNNING, 'c', "control", "SOCKET",
-	    "where softprobectl connects, or none", .set = set_control },
+	    "where softprobectl connects, or none", .set = set_control,
+	    AT(control_path), .differs = differs_text, .restart = true },
 	{ GROUP_RUNNING, 0, "metrics", "ADDRESS:PORT",
-	    "serve metrics by HTTP; needs libmicrohttpd", .set = set_metrics },
+	    "serve metrics by HTTP; needs libmicrohttpd", .set = set_metrics,
+	    AT(metrics), .restart = true },
 
 	{ GROUP_RUNNING, 0, "config", "FILE",
 	    "options, one a line; see softprobe.conf(5)",
 	    .set = set_config, .not_in_file = true },
 	{ GROUP_RUNNING, 0, "user", "NAME",
 	    "become this user, or none (" PRIVDROP_USER ")",
-	    .set = set_user },
+	    .set = set_user,
+	    AT(user), .differs = differs_text, .restart = true },
 	{ GROUP_RUNNING, 0, "no-sandbox", NULL,
 	    "let threads make any system call", .set = set_flag,
-	    AT(no_sandbox) },
+	    AT(no_sandbox), .restart = true },
 	{ GROUP_RUNNING, 0, "check", NULL,
 	    "check the options, tell what protects, leave",
 	    .set = set_flag, AT(check), .not_in_file = true },
@@ -625,6 +655,7 @@ replace_filter(struct parse *p)
 		return;
 	free(p->cfg->filter_text);
 	p->cfg->filter_text = NULL;
+	p->cfg->filter_line = 0;
 }
 
 static enum config_result
@@ -633,6 +664,7 @@ set_filter(struct parse *p, const char *value)
 	replace_filter(p);
 	if (p->cfg->filter_text != NULL)
 		return fail(p, "given twice; give one expression");
+	p->cfg->filter_line = p->at.line;
 	p->cfg->filter_text = strdup(value);
 	if (p->cfg->filter_text == NULL)
 		return fail(p, "out of memory");
@@ -1490,6 +1522,209 @@ config_parse(struct config *cfg, struct conffile *file, int argc, char **argv,
 		result = read_filter(&p, argc, argv);
 	if (result == CONFIG_RUN)
 		result = settle(&p);
+	if (result != CONFIG_RUN)
+		config_free(cfg);
+	return result;
+}
+
+uint64_t
+config_longest_ms(const struct config *cfg)
+{
+	uint32_t longest = 0;
+
+	for (int i = 0; i < TIMEOUTS; i++)
+		if (cfg->track.timeout_ms[i] > longest)
+			longest = cfg->track.timeout_ms[i];
+	return longest;
+}
+
+/* Two configurations. */
+
+static bool
+differs_text(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	const void *at = (const char *)a + row->at;
+	const void *bt = (const char *)b + row->at;
+	const char *x = *(const char *const *)at, *y = *(const char *const *)bt;
+
+	return x == NULL || y == NULL ? x != y : strcmp(x, y) != 0;
+}
+
+/* Without the option it depends on whether there is a daemon. */
+static bool
+differs_pidfile(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	return a->foreground == b->foreground && differs_text(row, a, b);
+}
+
+static bool
+differs_filter(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	const char *x = a->capture.filter, *y = b->capture.filter;
+
+	(void)row;
+	return x == NULL || y == NULL ? x != y : strcmp(x, y) != 0;
+}
+
+/* Of the two options for sources the one that the second has. */
+static bool
+differs_sources(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	if (b->replay != (row->set == set_read))
+		return false;
+	if (a->replay != b->replay || a->nsources != b->nsources)
+		return true;
+	for (size_t i = 0; i < a->nsources; i++)
+		if (a->source[i].ifindex != b->source[i].ifindex ||
+		    strcmp(a->source[i].name, b->source[i].name) != 0)
+			return true;
+	return false;
+}
+
+static bool
+differs_timeouts(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	(void)row;
+	return memcmp(a->track.timeout_ms, b->track.timeout_ms,
+		   sizeof(a->track.timeout_ms)) != 0;
+}
+
+static bool
+differs_collectors(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	(void)row;
+	if (a->ncollectors != b->ncollectors)
+		return true;
+	for (size_t i = 0; i < a->ncollectors; i++)
+		if (!endpoint_equal(&a->collector[i], &b->collector[i]))
+			return true;
+	return false;
+}
+
+/* How records are shared; either way may be named. */
+static bool
+differs_mode(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	return a->exporter.mode != b->exporter.mode &&
+	       (a->exporter.mode == row->max || b->exporter.mode == row->max);
+}
+
+/* Of the options for one choice that which is chosen now, or was. */
+static bool
+differs_router(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	return a->router != b->router &&
+	       (b->router == row->max ||
+		   (b->router == ROUTER_AUTO && a->router == row->max));
+}
+
+static bool
+differs_switch(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	bool x = *((const char *)a + row->at), y = *((const char *)b + row->at);
+
+	return x != y && y == row->max;
+}
+
+static bool
+differs_fields(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	const struct field_choice *x = &a->exporter.fields;
+	const struct field_choice *y = &b->exporter.fields;
+
+	(void)row;
+	return memcmp(x->on, y->on, sizeof(x->on)) != 0 ||
+	       memcmp(x->off, y->off, sizeof(x->off)) != 0;
+}
+
+/* Debugging is in the foreground, but does not ask to be when it begins. */
+static bool
+differs_foreground(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	(void)row;
+	return !a->debug && !b->debug && a->foreground != b->foreground;
+}
+
+static bool
+differs(const struct option_row *row, const struct config *a,
+    const struct config *b)
+{
+	if (row->differs != NULL)
+		return row->differs(row, a, b);
+	return row->size != 0 && memcmp((const char *)a + row->at,
+				     (const char *)b + row->at, row->size) != 0;
+}
+
+void
+config_changes(const struct config *a, const struct config *b, bool restart,
+    char *names, size_t len)
+{
+	names[0] = '\0';
+	for (const struct option_row *row = rows; row < rows + ROWS; row++) {
+		if (row->restart != restart || !differs(row, a, b))
+			continue;
+		if (names[0] != '\0')
+			(void)strlcat(names, ", ", len);
+		(void)strlcat(names, row->name, len);
+	}
+}
+
+/* Whether all that records with these fields need is there already. */
+static bool
+can_have(const struct config *running, const struct field_choice *fields)
+{
+	return ((fields->needs & NEED_CACHE) == 0 || running->track.extra) &&
+	       ((fields->needs & NEED_PACKETS) == 0 ||
+		   running->capture.extra) &&
+	       (fields->needs & ~running->exporter.fields.needs & NEED_PORTS) ==
+		   0;
+}
+
+static void
+keep_fields(struct config *cfg, const struct config *running)
+{
+	struct field_choice *fields = &cfg->exporter.fields;
+
+	memcpy(fields->on, running->exporter.fields.on, sizeof(fields->on));
+	memcpy(fields->off, running->exporter.fields.off, sizeof(fields->off));
+	settle_fields(cfg);
+}
+
+enum config_result
+config_adapt(struct config *cfg, const struct config *running, char *restart,
+    size_t len, char errbuf[CONFIG_ERROR_LEN])
+{
+	size_t given[ROWS] = { 0 };
+	struct parse p = { .cfg = cfg, .errbuf = errbuf, .given = given };
+	enum config_result result = CONFIG_RUN;
+
+	config_changes(running, cfg, true, restart, len);
+	cfg->track.key = running->track.key;
+	cfg->track.router = running->track.router;
+	settle_fields(cfg);
+	if (!can_have(running, &cfg->exporter.fields)) {
+		keep_fields(cfg, running);
+		(void)strlcat(restart, restart[0] == '\0' ? "" : ", ", len);
+		(void)strlcat(restart, "fields", len);
+	}
+	if ((cfg->ncollectors == 0) != (running->ncollectors == 0))
+		result = refuse_at(&p, 0,
+		    "collector: records are %s; restart, or %s",
+		    running->ncollectors == 0 ? "printed" : "not printed",
+		    running->ncollectors == 0 ? "leave it out" : "give one");
+	for (size_t i = 0; i < cfg->ncollectors && result == CONFIG_RUN; i++)
+		result = check_version(&p, &cfg->collector[i]);
 	if (result != CONFIG_RUN)
 		config_free(cfg);
 	return result;

@@ -63,6 +63,7 @@ struct config {
 	bool no_sandbox;
 	const char *user;      /* to become; NULL = the default, or "none" */
 	char *filter_text;     /* owned; what capture.filter points to */
+	size_t filter_line;    /* of the file; 0 = elsewhere */
 	struct conffile *file; /* owned; NULL = none */
 };
 
@@ -91,6 +92,26 @@ enum config_result config_parse(struct config *, struct conffile *, int argc,
     char **argv, char errbuf[CONFIG_ERROR_LEN]);
 
 void config_free(struct config *);
+
+/* The longest timeout: a flow ends so long after its last packet, or sooner. */
+uint64_t config_longest_ms(const struct config *);
+
+/*
+ * Fill `names` with the options in which two configurations differ, ", "
+ * between them: those that can change while running, or those that wait for a
+ * restart.  "" if there are none.
+ */
+void config_changes(const struct config *, const struct config *, bool restart,
+    char *names, size_t len);
+
+/*
+ * Fit a configuration to a probe that runs with another one: what decides what
+ * records can tell, and cannot change, becomes what it is there.  Fill
+ * `restart` as config_changes() does.  CONFIG_RUN, or CONFIG_BAD and it is
+ * freed, with one line in errbuf: that cannot be.
+ */
+enum config_result config_adapt(struct config *, const struct config *running,
+    char *restart, size_t len, char errbuf[CONFIG_ERROR_LEN]);
 
 /*
  * Parse "name=time" (aliases idle and active too) and tell which timeouts it

@@ -7,11 +7,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "conffile.h"
 #include "config.h"
 #include "confine.h"
 #include "control.h"
@@ -27,10 +29,12 @@ void
 confine_descriptors(const struct config *cfg)
 {
 	size_t sources = cfg->nsources * (cfg->workers + 1);
+	size_t collectors = /* a file can have more of them later */
+	    cfg->file == NULL ? cfg->ncollectors : CONFIG_COLLECTORS_MAX;
 
 	privdrop_descriptors(DESCRIPTORS_SPARE + CONTROL_CLIENTS_MAX +
 			     HTTPD_CLIENTS_MAX +
-			     (sources + cfg->ncollectors) * DESCRIPTORS_EACH);
+			     (sources + collectors) * DESCRIPTORS_EACH);
 }
 
 /* Which privileges the metering threads need to open what they lost. */
@@ -130,6 +134,31 @@ check_outputs(const struct config *cfg, const struct privdrop *pd)
 	}
 }
 
+/* The configuration file is replaced, and read again; it may be a link. */
+static void
+allow_reload(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	sandbox_allow_beside(SANDBOX_EXPORTING, path, SANDBOX_READ);
+	if (real != NULL)
+		sandbox_allow_beside(SANDBOX_EXPORTING, real, SANDBOX_READ);
+	free(real);
+}
+
+/* Root wonders why it is not read again: say who it is now, or what it lacks.
+ */
+static void
+check_reload(const char *path, const struct privdrop *pd)
+{
+	if (access(path, R_OK) == -1 && errno == EACCES)
+		log_warn("%s: user %s may not read it again, so it cannot be "
+			 "reloaded%s",
+		    path, pd->name,
+		    pd->change ? "; let that user, or give --user"
+			       : "; let that user");
+}
+
 static void
 allow_files(const struct config *cfg)
 {
@@ -141,8 +170,10 @@ allow_files(const struct config *cfg)
 			    SANDBOX_EXPORTING, removed[i], SANDBOX_REMOVE);
 	sandbox_allow(SANDBOX_EXPORTING, "/dev/null", SANDBOX_WRITE);
 	allow_outputs(cfg);
-	if (looks_up(cfg))
+	if (looks_up(cfg) || cfg->file != NULL)
 		allow_lookups();
+	if (cfg->file != NULL)
+		allow_reload(cfg->file->path);
 	/* libpcap reads what an interface is, and its counters. */
 	sandbox_allow(SANDBOX_LIVE, "/sys", SANDBOX_READ);
 }
@@ -183,12 +214,39 @@ confine(const struct config *cfg, const struct privdrop *pd)
 		return -1;
 	}
 	check_outputs(cfg, pd);
+	if (cfg->file != NULL && !cfg->replay)
+		check_reload(cfg->file->path, pd);
 	if (pd->homeless && !cfg->replay)
 		log_warn("there is no user " PRIVDROP_USER
 			 ": going on as root, with capabilities: %s; make "
 			 "one, or give --user",
 		    privdrop_names(keep));
 	return 0;
+}
+
+/*
+ * Opening a directory asks the sandbox, too, which allows those that some
+ * collector had at the start.
+ */
+int
+confine_check(const struct collector_config *c, char reason[REASON_LEN])
+{
+	char *dir = output_directory(c);
+	int fd = -1, error;
+
+	if (dir == NULL)
+		return 0;
+	if (access(c->path, W_OK) == 0 || access(dir, W_OK) == 0)
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	error = errno;
+	free(dir);
+	if (fd != -1)
+		return close(fd);
+	(void)snprintf(reason, REASON_LEN,
+	    "%.200s: %s; another directory than collectors have had may need "
+	    "a restart",
+	    c->path, strerror(error));
+	return -1;
 }
 
 void

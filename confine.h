@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#include "endpoint.h" /* REASON_LEN */
+
 struct config;   /* config.h */
 struct privdrop; /* privdrop.h */
 
@@ -20,6 +22,12 @@ void confine_descriptors(const struct config *);
  * Returns 0 or -1.
  */
 int confine(const struct config *, const struct privdrop *);
+
+/*
+ * Whether a collector that is added later can be written to, if it is a file:
+ * 0, or -1 with a reason.  Others can always be tried.
+ */
+int confine_check(const struct collector_config *, char reason[REASON_LEN]);
 
 /* Tell which protections there would be, one a line. */
 void confine_describe(FILE *, const struct config *, const struct privdrop *);

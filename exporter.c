@@ -34,9 +34,13 @@
 #define UPTIME_NEW_NS ((UINT64_C(1) << 30) / MS_PER_S * NS_PER_S)
 #define BOOT_UNKNOWN UINT64_MAX
 
-/* Template IDs come in blocks from 256 on; options data has that of 512. */
-#define TEMPLATE_BLOCKS ((65536U - 256) / TEMPLATES_MAX - 1)
+/*
+ * Template IDs come in blocks from 256 on; options data has that of 512, NAT
+ * events that of 768.
+ */
+#define TEMPLATE_BLOCKS ((65536U - 256) / TEMPLATES_MAX - 2)
 #define OPTION_BLOCK ((512U - 256) / TEMPLATES_MAX)
+#define EVENT_BLOCK ((768U - 256) / TEMPLATES_MAX)
 
 /* An earlier collector must be up for so long before it is used again. */
 #define FAILBACK_NS (10 * NS_PER_S)
@@ -143,15 +147,16 @@ static const unsigned kind_switch[OPTION_KINDS] = {
 
 /*
  * Template IDs of other fields are other ones (RFC 7011 s8): the next block,
- * but for that of options data, and the first again when all were used.
+ * but for those of others, and the first again when all were used.
  */
 static uint16_t
 template_shift(const struct exporter *e)
 {
 	unsigned block = e->field_changes % TEMPLATE_BLOCKS;
 
-	return (uint16_t)((block < OPTION_BLOCK ? block : block + 1) *
-			  TEMPLATES_MAX);
+	block += block >= OPTION_BLOCK;
+	block += block >= EVENT_BLOCK;
+	return (uint16_t)(block * TEMPLATES_MAX);
 }
 
 static void

@@ -81,7 +81,7 @@ struct meter_call {
 	/* arguments */
 	uint32_t timeouts; /* METER_SET_TIMEOUT: 1 << enum flow_timeout each */
 	uint32_t timeout_ms;
-	bool gather;     /* METER_GATHER */
+	bool gather;                           /* METER_GATHER */
 	const struct meter_settings *settings; /* METER_TRY, METER_CHANGE */
 	uint32_t cursor; /* METER_LIST: in and out; 0 to begin, 0 at the end */
 	/* answers */

@@ -64,7 +64,7 @@ own_note(struct own *o, size_t i, const struct own_session *session,
 {
 	struct own_session *now = &o->now[i];
 
-	if (same_session(now, session))
+	if (i >= o->sockets || same_session(now, session))
 		return;
 	if (now->protocol != 0) {
 		o->ended[o->next] =
@@ -72,6 +72,26 @@ own_note(struct own *o, size_t i, const struct own_session *session,
 		o->next = (o->next + 1) % ENDED_MAX;
 	}
 	*now = *session;
+}
+
+int
+own_change(struct own *o, size_t sockets, uint64_t keep_ns, uint64_t mono_ns)
+{
+	static const struct own_session none;
+	struct own_session *now =
+	    calloc(sockets == 0 ? 1 : sockets, sizeof(*now));
+
+	if (now == NULL)
+		return -1;
+	o->keep_ns = keep_ns;
+	for (size_t i = sockets; i < o->sockets; i++)
+		own_note(o, i, &none, mono_ns);
+	memcpy(now, o->now,
+	    (sockets < o->sockets ? sockets : o->sockets) * sizeof(*now));
+	free(o->now);
+	o->now = now;
+	o->sockets = sockets;
+	return 0;
 }
 
 /* Whether a session is that of a record in one direction. */

@@ -33,7 +33,16 @@ struct own *own_new(size_t sockets, uint64_t keep_ns);
 /* NULL is fine. */
 void own_free(struct own *);
 
-/* Tell what socket i < sockets is now; `mono_ns` never runs backwards. */
+/*
+ * There are so many sockets now; those beyond have ended.  Sessions are
+ * remembered for keep_ns from now on.  0, or -1 with ENOMEM and nothing is
+ * changed.
+ */
+int own_change(
+    struct own *, size_t sockets, uint64_t keep_ns, uint64_t mono_ns);
+
+/* Tell what socket i is now, if there are as many; `mono_ns` never runs
+ * backwards. */
 void own_note(
     struct own *, size_t i, const struct own_session *, uint64_t mono_ns);
 

@@ -15,6 +15,7 @@
 #include "meters.h"
 #include "notify.h"
 #include "privdrop.h"
+#include "reload.h"
 #include "wake.h"
 
 struct exporter; /* exporter.h */
@@ -52,6 +53,8 @@ struct probe {
 	const struct control_request *asker;
 	struct printer *lister;  /* of the `flows` command */
 	struct largest *largest; /* of the `largest` command */
+
+	struct reload reload;
 };
 
 /* What softprobectl can ask; ends with a NULL name. */

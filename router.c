@@ -117,6 +117,16 @@ router_tick(struct router *r, uint64_t now_ns, uint64_t mono_ns)
 	warn_evicted(r);
 }
 
+int
+router_change(struct router *r, size_t sockets, uint64_t own_ns)
+{
+	if (r == NULL)
+		return 0;
+	r->config.own_ns = own_ns;
+	return r->own == NULL ? 0
+			      : own_change(r->own, sockets, own_ns, r->now_ns);
+}
+
 void
 router_session(struct router *r, size_t i, const struct own_session *session)
 {

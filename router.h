@@ -34,6 +34,8 @@ struct router_source {
 	uint32_t ifindex; /* that records have; 0 = the system's */
 };
 
+#define ROUTER_MARGIN_NS (60 * NS_PER_S) /* a record may wait so long */
+
 struct router_config {
 	const struct router_source *source; /* borrowed */
 	size_t nsources;
@@ -81,6 +83,12 @@ size_t router_pollfds(const struct router *, struct pollfd[ROUTER_FDS]);
  * runs backwards, and read what changed on the machine.  NULL is fine.
  */
 void router_tick(struct router *, uint64_t now_ns, uint64_t mono_ns);
+
+/*
+ * Tell how many sockets there are now, and how long what ended
+ * matters.  0, or -1 with ENOMEM.  NULL is fine.
+ */
+int router_change(struct router *, size_t sockets, uint64_t own_ns);
 
 /* Tell what socket i < sockets is now.  NULL is fine. */
 void router_session(struct router *, size_t i, const struct own_session *);

@@ -17,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "conffile.h"
 #include "confine.h"
 #include "conntrack.h"
 #include "control.h"
@@ -270,20 +269,6 @@ open_meters(struct probe *p)
 	return -1;
 }
 
-#define OWN_MARGIN_NS (60 * NS_PER_S) /* a record may wait to be fetched */
-
-/* How long after the end of a session its flow may end, at the latest. */
-static uint64_t
-longest_timeout_ns(const struct config *cfg)
-{
-	uint32_t longest_ms = 0;
-
-	for (int i = 0; i < TIMEOUTS; i++)
-		if (cfg->track.timeout_ms[i] > longest_ms)
-			longest_ms = cfg->track.timeout_ms[i];
-	return longest_ms * NS_PER_MS + OWN_MARGIN_NS;
-}
-
 /* Export that a connection begins or ceases to be translated. */
 static void
 export_event(
@@ -378,7 +363,7 @@ open_router(struct probe *p)
 		.ports = (cfg->exporter.fields.needs & NEED_PORTS) != 0,
 		.exclude_own = !cfg->keep_own && cfg->track.key >= KEY_FULL,
 		.sockets = cfg->ncollectors,
-		.own_ns = longest_timeout_ns(cfg),
+		.own_ns = config_longest_ms(cfg) * NS_PER_MS + ROUTER_MARGIN_NS,
 	};
 
 	if (cfg->replay)
@@ -518,16 +503,6 @@ fetch(struct probe *p, uint64_t mono_ns)
 	for (size_t i = 0; i < meters_count(p->meters); i++)
 		done += fetch_from(p, i, mono_ns);
 	return done;
-}
-
-/* Whether ended flows wait to be fetched. */
-static bool
-flows_wait(const struct probe *p)
-{
-	for (size_t i = 0; i < meters_count(p->meters); i++)
-		if (ring_used(meters_ring(p->meters, i)) > 0)
-			return true;
-	return false;
 }
 
 /* Say the first write error, and stop: records have nowhere to go. */
@@ -771,6 +746,8 @@ serve_signals(struct probe *p)
 		reopen_signals = 0;
 		if (p->exporter != NULL)
 			exporter_reopen(p->exporter);
+		if (reload_possible(p))
+			reload_want(p);
 	}
 	if (expire_signals && meters_answered(p->meters)) {
 		expire_signals = 0;
@@ -837,7 +814,7 @@ run(struct probe *p)
 	int result = EXIT_SUCCESS, timeout_ms = 0;
 	bool ended = false;
 
-	while (!ended || flows_wait(p)) {
+	while (!ended || meters_wait(p->meters)) {
 		size_t ncontrol = sleep_until(p, pfd, timeout_ms);
 
 		ended = meters_ended(p->meters);
@@ -854,6 +831,7 @@ run(struct probe *p)
 			control_serve(p->control, pfd + 1, ncontrol, mono_ns);
 		if (fetch(p, mono_ns) > 0 && unseen_ns == 0)
 			unseen_ns = mono_ns;
+		reload_step(p, mono_ns);
 		if (p->exporter != NULL)
 			tick_exporter(p, mono_ns);
 		else if (unseen_ns != 0 && mono_ns - unseen_ns > NS_PER_S) {
@@ -863,7 +841,8 @@ run(struct probe *p)
 		check_output(p, &result);
 		hurry(p, mono_ns, &stopping_ns);
 		draw_progress(p, mono_ns, &drawn_ns);
-		timeout_ms = flows_wait(p) ? EXPORTER_WAIT_MS : TURN_MS;
+		timeout_ms =
+		    meters_wait(p->meters) ? EXPORTER_WAIT_MS : TURN_MS;
 	}
 	clear_progress(drawn_ns, p->started_ns);
 	return result;
@@ -966,6 +945,7 @@ close_probe(struct probe *p)
 	notify_close(&p->notify);
 	wake_close(&p->wake);
 	config_free(&p->config);
+	reload_free(&p->reload);
 }
 
 /* Open everything in an order that leaves nothing behind when it fails. */
@@ -1012,22 +992,6 @@ start(struct probe *p)
 	return 0;
 }
 
-/* Read the file that the command line names, if it does, and then that. */
-static enum config_result
-read_config(
-    struct config *cfg, int argc, char **argv, char errbuf[CONFIG_ERROR_LEN])
-{
-	const char *path = config_file_name(argc, argv);
-	struct conffile *file = NULL;
-
-	if (path != NULL) {
-		file = conffile_read(path, geteuid() == 0, errbuf);
-		if (file == NULL)
-			return CONFIG_BAD;
-	}
-	return config_parse(cfg, file, argc, argv, errbuf);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -1036,7 +1000,7 @@ main(int argc, char **argv)
 	int result = EXIT_FAILURE;
 
 	probe.notify.fd = -1;
-	switch (read_config(&probe.config, argc, argv, errbuf)) {
+	switch (reload_first(&probe, argc, argv, errbuf)) {
 	case CONFIG_EXIT:
 		return EXIT_SUCCESS;
 	case CONFIG_BAD:
@@ -1050,12 +1014,14 @@ main(int argc, char **argv)
 		sizeof(errbuf)) == -1) {
 		log_error("%s", errbuf);
 		config_free(&probe.config);
+		reload_free(&probe.reload);
 		return EXIT_USAGE;
 	}
 	if (probe.config.check) {
 		confine_describe(stdout, &probe.config, &probe.privdrop);
 		sizing_describe(stdout, &probe.config);
 		config_free(&probe.config);
+		reload_free(&probe.reload);
 		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	if (start(&probe) == 0) {

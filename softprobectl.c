@@ -45,6 +45,7 @@ static const struct {
 	{ "metrics [prometheus]", "all counters as OpenMetrics" },
 	{ "timeouts", "timeouts in force" },
 	{ "set timeout NAME=TIME", "change a timeout" },
+	{ "reload", "read the configuration file again" },
 	{ "expire-all", "end and export all flows" },
 	{ "delete-all", "forget all flows, export nothing" },
 	{ "send-template", "send the templates now" },

@@ -25,15 +25,29 @@ def write(text, name="softprobe.conf", mode=0o600):
     return where
 
 
-def manual_lists_every_option_of_a_file():
+def manual(begin, end):
+    """The words .Cm in a part of softprobe.conf(5)."""
     with open(os.path.join(e2e.TREE, "man", "softprobe.conf.5"),
             encoding="ascii") as f:
         text = f.read()
-    options = text[text.index(".Sh OPTIONS"):text.index(".Sh SEE ALSO")]
-    named = [word for line in re.findall(r"^\.Cm (.*)", options, re.M)
-        for word in line.split() if word != ","]
-    equal("softprobe.conf(5) lists every option once", sorted(named),
-        sorted(set(listed_options()) - NOT_IN_FILE))
+    part = text[text.index(begin):text.index(end)]
+    return sorted(word for line in re.findall(r"^(?:\.It )?\.?Cm (.*)", part,
+        re.M) for word in line.split() if word not in (",", "."))
+
+
+def manual_lists_every_option_of_a_file():
+    equal("softprobe.conf(5) lists every option once", manual(".Sh OPTIONS",
+        ".Sh FILES"), sorted(set(listed_options()) - NOT_IN_FILE))
+
+
+def manual_tells_what_waits_for_a_restart():
+    with open(os.path.join(e2e.TREE, "config.c"), encoding="ascii") as f:
+        rows = f.read().split("\n\t{ GROUP_")[1:]
+    waits = [row.split('"')[1] for row in rows
+        if ".restart = true" in row.split("},\n")[0]]
+    check("there are some", 10 < len(waits) < len(rows), waits)
+    equal("softprobe.conf(5) tells them", manual(".\\\" restart", ".\\\" end"),
+        sorted(waits))
 
 
 def file_is_as_good_as_a_command_line():
@@ -88,6 +102,7 @@ def file_that_others_can_write_is_refused_by_root():
 
 if __name__ == "__main__":
     e2e.main([manual_lists_every_option_of_a_file,
+        manual_tells_what_waits_for_a_restart,
         file_is_as_good_as_a_command_line, wrong_file_opens_nothing,
         file_is_checked_without_a_start,
         file_that_others_can_write_is_refused_by_root])

@@ -1180,6 +1180,128 @@ UNIT(the_last_file_that_is_named_counts)
 }
 END_TEST
 
+/* Two configurations. */
+
+static struct config other;
+
+/* What a file changes after another one: now, and by a restart. */
+static void
+changes_are(
+    const char *before, const char *after, const char *now, const char *restart)
+{
+	char names[256];
+
+	accept_file(before, "");
+	other = cfg;
+	memset(&cfg, 0, sizeof(cfg));
+	accept_file(after, "");
+	config_changes(&other, &cfg, false, names, sizeof(names));
+	ck_assert_str_eq(names, now);
+	config_changes(&other, &cfg, true, names, sizeof(names));
+	ck_assert_str_eq(names, restart);
+	config_changes(&cfg, &cfg, true, names, sizeof(names));
+	ck_assert_str_eq(names, "");
+	config_free(&other);
+}
+
+UNIT(what_differs_is_told_by_option)
+{
+	changes_are("interface a", "interface a\n", "", "");
+	changes_are("interface a\ntimeout idle=60", "interface a", "", "");
+	changes_are("interface a\ntimeout idle=61\nbiflow", "interface a",
+	    "timeout, biflow", "");
+	changes_are("interface a", "interface b", "", "interface");
+	changes_are(
+	    "interface a", "interface 1:a\ninterface b", "", "interface");
+	changes_are("interface a", "read b", "", "read");
+	changes_are("read a", "read b", "", "read");
+	changes_are(
+	    "interface a\nfilter x", "interface a\nfilter y", "filter", "");
+	changes_are("interface a\nfilter x", "interface a", "filter", "");
+	changes_are("interface a\nbalance", "interface a\nfailover",
+	    "balance, failover", "");
+	changes_are(
+	    "interface a\nbuffer 2M\nmax-flows 8192", "interface a", "", "");
+	changes_are("interface a\ncollector 192.0.2.1:1\nmtu 1400",
+	    "interface a\ncollector udp://192.0.2.1:1", "", "");
+	changes_are("interface a\ncollector 192.0.2.1:1\nmtu 1300",
+	    "interface a\ncollector udp://192.0.2.1:1", "collector", "");
+	changes_are("interface a\ncollector json:/x",
+	    "interface a\ncollector json:/x\ndebug", "debug", "");
+	changes_are("interface a\ncollector json:/x",
+	    "interface a\ncollector json:/x\nforeground\nuser u\n"
+	    "pidfile /p\ncontrol none",
+	    "", "foreground, control, user");
+}
+END_TEST
+
+/* Fit one file to another that runs.  What waits for a restart. */
+static enum config_result
+adapt(const char *running, const char *next, char restart[256])
+{
+	enum config_result result;
+
+	accept_file(running, "");
+	other = cfg;
+	memset(&cfg, 0, sizeof(cfg));
+	accept_file(next, "");
+	result = config_adapt(&cfg, &other, restart, 256, err);
+	config_free(&other);
+	return result;
+}
+
+UNIT(fields_that_need_what_is_not_there_wait_for_a_restart)
+{
+	char restart[256];
+
+	ck_assert_int_eq(adapt("interface a",
+			     "interface a\nfields flowId\n"
+			     "time-unit micro\nbiflow\n"
+			     "max-flows 7",
+			     restart),
+	    CONFIG_RUN);
+	ck_assert_str_eq(restart, "max-flows, fields");
+	ck_assert(!field_any(&cfg.exporter.fields));
+	ck_assert(cfg.exporter.fields.biflow);
+	ck_assert_int_eq(cfg.exporter.fields.unit, UNIT_MICRO);
+	ck_assert_int_eq(adapt("interface a\nfields minimumTTL",
+			     "interface a\nfields flowId", restart),
+	    CONFIG_RUN);
+	ck_assert_str_eq(restart, "");
+	ck_assert(field_any(&cfg.exporter.fields));
+}
+END_TEST
+
+UNIT(the_flow_key_that_runs_decides_what_records_have)
+{
+	char restart[256];
+
+	ck_assert_int_eq(
+	    adapt("interface a\nflow-key ether", "interface a", restart),
+	    CONFIG_RUN);
+	ck_assert_str_eq(restart, "flow-key");
+	ck_assert(cfg.exporter.fields.mac);
+	ck_assert_int_eq(cfg.track.key, KEY_ETHER);
+}
+END_TEST
+
+UNIT(records_are_printed_or_exported_as_they_were_begun)
+{
+	char restart[256];
+
+	ck_assert_int_eq(
+	    adapt("interface a", "interface a\ncollector 192.0.2.1:1", restart),
+	    CONFIG_BAD);
+	ck_assert_str_eq(
+	    err, "collector: records are printed; restart, or leave it out");
+	ck_assert_int_eq(
+	    adapt("interface a\ncollector 192.0.2.1:1", "interface a", restart),
+	    CONFIG_BAD);
+	ck_assert_str_eq(
+	    err, "collector: records are not printed; restart, or give one");
+}
+END_TEST
+
 /* Information. */
 
 UNIT(version_is_printed_bare)
@@ -1291,6 +1413,9 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     a_refusal_names_file_and_line,
     what_options_say_together_is_refused_where_one_of_them_stands,
     what_only_a_command_line_can_say_is_refused_in_a_file,
-    the_last_file_that_is_named_counts, version_is_printed_bare,
+    the_last_file_that_is_named_counts, what_differs_is_told_by_option,
+    fields_that_need_what_is_not_there_wait_for_a_restart,
+    the_flow_key_that_runs_decides_what_records_have,
+    records_are_printed_or_exported_as_they_were_begun, version_is_printed_bare,
     help_fits_80_columns_and_names_every_option, elements_are_listed,
     command_lines_from_the_field_are_accepted)

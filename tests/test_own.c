@@ -134,7 +134,32 @@ UNIT(sessions_that_come_and_go_are_forgotten_oldest_first)
 }
 END_TEST
 
-UNIT_MAIN("own", a_session_is_known_in_both_directions_and_nothing_else_is,
+UNIT(sockets_may_become_more_and_fewer)
+{
+	struct own *o = own_new(1, KEEP_NS);
+	struct flow_record first = record(1, false), third = record(3, true);
+	struct own_session s;
+
+	ck_assert_ptr_nonnull(o);
+	s = session(1);
+	own_note(o, 0, &s, 0);
+	s = session(3);
+	own_note(o, 2, &s, 0); /* there is none */
+	ck_assert(!own_is(o, &third, 0));
+	ck_assert_int_eq(own_change(o, 3, 2 * KEEP_NS, 0), 0);
+	ck_assert(own_is(o, &first, 0));
+	own_note(o, 2, &s, 0);
+	ck_assert(own_is(o, &third, 0));
+	ck_assert_int_eq(own_change(o, 0, 2 * KEEP_NS, 0), 0);
+	ck_assert(own_is(o, &third, KEEP_NS));
+	ck_assert(own_is(o, &first, KEEP_NS));
+	ck_assert(!own_is(o, &third, 2 * KEEP_NS));
+	own_free(o);
+}
+END_TEST
+
+UNIT_MAIN("own", sockets_may_become_more_and_fewer,
+    a_session_is_known_in_both_directions_and_nothing_else_is,
     a_socket_without_a_session_matches_no_record,
     a_session_that_ended_is_remembered_for_a_while, each_socket_has_its_session,
     sessions_that_come_and_go_are_forgotten_oldest_first)
