@@ -24,6 +24,8 @@
 #define NS_PER_MS UINT64_C(1000000)
 
 #ifdef __linux__
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if_arp.h>
 #define PRIVILEGE "capturing needs root or CAP_NET_RAW"
@@ -55,10 +57,10 @@ snaplen_for(const struct capture *c)
 
 /* Make and activate a handle; *status is pcap_activate's. */
 static pcap_t *
-activate(struct capture *c, bool promiscuous, int *status)
+activate(struct capture *c, const char *device, bool promiscuous, int *status)
 {
 	char why[PCAP_ERRBUF_SIZE] = "";
-	pcap_t *p = pcap_create(c->name, why);
+	pcap_t *p = pcap_create(device, why);
 
 	if (p == NULL) {
 		capture_explain(c, why);
@@ -129,7 +131,7 @@ cut_frames(struct capture *c, pcap_t *p)
 		   : capture_explain(c, pcap_geterr(p));
 }
 
-#ifdef PACKET_FANOUT
+#ifdef __linux__
 static void
 ignore_frame(u_char *arg, const struct pcap_pkthdr *h, const u_char *frame)
 {
@@ -138,23 +140,35 @@ ignore_frame(u_char *arg, const struct pcap_pkthdr *h, const u_char *frame)
 	(void)frame;
 }
 
+/* Let nothing more through, and go what came before.  As pcap_setfilter. */
+static int
+shut(pcap_t *p)
+{
+	struct bpf_insn none = { BPF_RET | BPF_K, 0, 0, 0 };
+	struct bpf_program program = { 1, &none };
+
+	if (pcap_setfilter(p, &program) == -1)
+		return -1;
+	while (pcap_dispatch(p, -1, ignore_frame, NULL) > 0)
+		continue;
+	return 0;
+}
+#endif
+
+#ifdef PACKET_FANOUT
 /*
  * Share the interface's packets with the other handles of the group: the
  * kernel gives each packet to one of them, by a hash that both directions of
- * a flow have in common (packet(7)).  What came before is for the others, so
- * it is let go.  The filter that is left lets nothing through.
+ * a flow have in common (packet(7)).  What came before is for the others.
+ * The filter that is left lets nothing through.
  */
 static int
 join_fanout(struct capture *c, pcap_t *p)
 {
-	struct bpf_insn none = { BPF_RET | BPF_K, 0, 0, 0 };
-	struct bpf_program program = { 1, &none };
 	int group = c->config.fanout | PACKET_FANOUT_HASH << 16;
 
-	if (pcap_setfilter(p, &program) == -1)
+	if (shut(p) == -1)
 		return capture_explain(c, pcap_geterr(p));
-	while (pcap_dispatch(p, -1, ignore_frame, NULL) > 0)
-		continue;
 	if (setsockopt(pcap_fileno(p), SOL_PACKET, PACKET_FANOUT, &group,
 		sizeof(group)) == -1)
 		return capture_explain(c, "cannot be shared by workers");
@@ -234,6 +248,48 @@ set_up(struct capture *c, pcap_t *p, int warning)
 	return capture_adopt(c, p);
 }
 
+#if defined(__linux__) && defined(DLT_LINUX_SLL2)
+/*
+ * An interface without a link layer (tun, WireGuard) gives bare IP datagrams,
+ * which do not tell which way they went.  All interfaces together tell it in
+ * their cooked link layer, and so does one of them if a capture from all is
+ * bound to it before it lets a packet through.  Takes p, and returns what to
+ * use.
+ */
+static pcap_t *
+with_direction(struct capture *c, pcap_t *p)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = (int)c->bound_ifindex };
+	char why[PCAP_ERRBUF_SIZE];
+	pcap_t *cooked;
+	int status;
+
+	if (pcap_datalink(p) != DLT_RAW)
+		return p;
+	cooked = activate(c, "any", false, &status);
+	if (cooked == NULL)
+		return p;
+	if (status < 0 || pcap_set_datalink(cooked, DLT_LINUX_SLL2) != 0 ||
+	    bind(pcap_fileno(cooked), (struct sockaddr *)&to, sizeof(to)) ==
+		-1 ||
+	    pcap_setnonblock(cooked, 1, why) != 0 || shut(cooked) == -1) {
+		pcap_close(cooked);
+		return p;
+	}
+	pcap_close(p);
+	return cooked;
+}
+#else
+static pcap_t *
+with_direction(struct capture *c, pcap_t *p)
+{
+	(void)c;
+	return p;
+}
+#endif
+
 /* Returns 0, or -1 with c->error. */
 static int
 open_interface(struct capture *c, bool *missing)
@@ -246,13 +302,13 @@ open_interface(struct capture *c, bool *missing)
 	*missing = false;
 	/* Asked before, so that a change in between shows as trouble. */
 	c->bound_ifindex = if_nametoindex(c->name);
-	p = activate(c, promiscuous, &status);
+	p = activate(c, c->name, promiscuous, &status);
 	/* Linux has no status of its own for a refused mode. */
 	if (p != NULL && promiscuous &&
 	    (status == PCAP_ERROR_PROMISC_PERM_DENIED ||
 		status == PCAP_ERROR)) {
 		pcap_close(p);
-		p = activate(c, false, &status);
+		p = activate(c, c->name, false, &status);
 		if (p != NULL && status >= 0)
 			log_warn(
 			    "%s: promiscuous mode refused, going on without",
@@ -260,6 +316,8 @@ open_interface(struct capture *c, bool *missing)
 	}
 	if (p == NULL)
 		return -1;
+	if (status >= 0)
+		p = with_direction(c, p);
 	if (status < 0)
 		*missing = explain_status(c, p, status);
 	if (status < 0 || set_up(c, p, status) == -1) {

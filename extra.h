@@ -68,6 +68,7 @@ struct half_extra {
 	uint8_t src_mac[6], dst_mac[6];       /* of the first packet */
 	/* ifIndex of what stands below ingress and egress; 0 = not known */
 	uint32_t ingress_port, egress_port;
+	uint8_t ingress_depth, egress_depth; /* as struct packet has them */
 };
 
 /* A conversation; half[0] is the direction of its first packet. */

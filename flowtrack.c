@@ -105,9 +105,8 @@ struct flowtrack {
 	struct flow_ether *ether; /* the same, at KEY_ETHER; else NULL */
 	struct flow_extra *extra; /* the same, if asked for; else NULL */
 	struct sights *sights;    /* the same, of a router; else NULL */
-	void *sights_slab;
-	uint32_t free;  /* list of entries that were used before */
-	uint32_t fresh; /* entries from here on never were */
+	uint32_t free;            /* list of entries that were used before */
+	uint32_t fresh;           /* entries from here on never were */
 
 	uint64_t clock_ns;    /* newest time seen */
 	uint64_t clock_ms_ns; /* ... below this, now_ms holds */
@@ -206,19 +205,17 @@ flowtrack_new(
 	if (config->extra)
 		ft->extra = calloc(n, sizeof(*ft->extra));
 	if (config->router)
-		ft->sights_slab = calloc(n + 1, sizeof(*ft->sights));
+		ft->sights = calloc(n, sizeof(*ft->sights));
 	if (ft->bucket == NULL || ft->node == NULL || ft->slab == NULL ||
 	    ft->victim == NULL ||
 	    (config->key == KEY_ETHER && ft->ether == NULL) ||
 	    (config->extra && ft->extra == NULL) ||
-	    (config->router && ft->sights_slab == NULL)) {
+	    (config->router && ft->sights == NULL)) {
 		flowtrack_free(ft);
 		errno = ENOMEM;
 		return NULL;
 	}
 	ft->flow = at_line(ft->slab);
-	if (config->router)
-		ft->sights = at_line(ft->sights_slab);
 	ft->tree = (struct tree_type){ ft->node, compare_flows, ft };
 	flow_hash_seed(&ft->seed);
 	return ft;
@@ -234,7 +231,7 @@ flowtrack_free(struct flowtrack *ft)
 	free(ft->slab);
 	free(ft->ether);
 	free(ft->extra);
-	free(ft->sights_slab);
+	free(ft->sights);
 	free(ft->victim);
 	free(ft);
 }
@@ -449,18 +446,10 @@ ended_at(const struct flowtrack *ft, const struct flow *f, enum flow_end why)
 	    last, first + ft->config.timeout_ms[TIMEOUT_MAXLIFE] * NS_PER_MS);
 }
 
-/*
- * Add to the totals of a flow what its record says, and give it what is kept
- * beside flow i.
- */
+/* Add to the totals of a flow what its record says, and give them to it. */
 static void RARELY
-add_extra(const struct flowtrack *ft, uint32_t i, struct flow_extra *x,
-    struct flow_record *r)
+add_totals(struct flow_extra *x, struct flow_record *r)
 {
-	for (int side = 0; ft->sights != NULL && side < 2; side++) {
-		x->half[side].ingress_port = ft->sights[i].half[side].in_port;
-		x->half[side].egress_port = ft->sights[i].half[side].out_port;
-	}
 	x->half[0].packets_total += r->fwd.packets;
 	x->half[0].octets_total += r->fwd.octets;
 	x->half[1].packets_total += r->rev.packets;
@@ -484,7 +473,7 @@ report(struct flowtrack *ft, uint32_t i, enum flow_end why)
 	s->ended_packets += r.fwd.packets + r.rev.packets;
 	s->ended_octets += r.fwd.octets + r.rev.octets;
 	if (ft->extra != NULL)
-		add_extra(ft, i, &ft->extra[i], &r);
+		add_totals(&ft->extra[i], &r);
 	memset(f->half, 0, sizeof(f->half));
 	ft->ended(&r, ft->arg);
 }
@@ -496,6 +485,8 @@ fetch_flow(const struct flowtrack *ft, uint32_t i)
 {
 	__builtin_prefetch(&ft->flow[i].key);
 	__builtin_prefetch(&ft->flow[i].half);
+	if (ft->sights != NULL)
+		__builtin_prefetch(&ft->sights[i]);
 }
 
 static inline struct bucket *
@@ -1025,6 +1016,22 @@ add_to_half(struct half *h, const struct packet *p)
 	h->sum += p->octets;
 }
 
+/* Note the lowest interfaces by which a direction came in and left. */
+static void RARELY
+note_ports(struct half_extra *x, const struct packet *p)
+{
+	if (p->direction == DIRECTION_IN &&
+	    (x->ingress_port == 0 || p->depth <= x->ingress_depth)) {
+		x->ingress_port = p->ifindex;
+		x->ingress_depth = p->depth;
+	}
+	if (p->direction == DIRECTION_OUT &&
+	    (x->egress_port == 0 || p->depth <= x->egress_depth)) {
+		x->egress_port = p->ifindex;
+		x->egress_depth = p->depth;
+	}
+}
+
 /* Note what records tell if asked to, of a packet that was accounted. */
 static void RARELY
 note_extra(struct flowtrack *ft, uint32_t i, int side, const struct packet *p,
@@ -1032,6 +1039,8 @@ note_extra(struct flowtrack *ft, uint32_t i, int side, const struct packet *p,
 {
 	struct half_extra *x = &ft->extra[i].half[side];
 
+	if (ft->sights != NULL)
+		note_ports(x, p);
 	if (half_packets(&ft->flow[i].half[side]) > 1) {
 		if (extra != NULL)
 			extra_merge(&x->packet, extra);
@@ -1053,6 +1062,8 @@ seen_again(struct flowtrack *ft, uint32_t i, bool side, const struct packet *p)
 	    sight_counts(&ft->sights[i].half[side], p, ft->now_ms))
 		return false;
 	f->seen_ms = ft->now_ms;
+	if (ft->extra != NULL)
+		note_ports(&ft->extra[i].half[side], p);
 	ft->stats.again_packets++;
 	ft->stats.again_octets += p->octets;
 	return true;
@@ -1234,7 +1245,7 @@ flowtrack_list(const struct flowtrack *ft, uint32_t *cursor,
 		fill_record(ft, i, FLOW_END_NONE, &rec[n]);
 		if (ft->extra != NULL) {
 			extra[n] = ft->extra[i];
-			add_extra(ft, i, &extra[n], &rec[n]);
+			add_totals(&extra[n], &rec[n]);
 		}
 		rec[n].ended_ns = max_u64(
 		    ft->time_ns, max_u64(rec[n].fwd.end_ns, rec[n].rev.end_ns));

@@ -29,25 +29,28 @@
  */
 #define SIGHT_SKEW_MS 2000U
 
+/* Times are kept so coarse, in 16 bits. */
+#define SIGHT_TICK_MS 8U
+
 /* Zeroed, it is that of a direction that no packet was seen of. */
 struct sight {
-	uint32_t in, out; /* ifIndex, the highest of each; 0 = not seen */
-	uint32_t other;   /* the same, where the direction was not known */
-	uint32_t in_port, out_port; /* the lowest of each */
-	uint32_t born_ms;           /* of the first sighting, modulo 2^32 */
-	uint16_t counted;           /* while it was young */
-	uint16_t debt; /* of these, yet to be seen at the rank of now */
-	uint8_t rank;  /* the highest so far; 0 = none */
-	uint8_t in_depth : 4, in_port_depth : 4;
-	uint8_t out_depth : 4, out_port_depth : 4;
+	uint32_t in, out;  /* ifIndex, the highest of each; 0 = not seen */
+	uint16_t born;     /* when a packet was first seen, in ticks */
+	uint16_t counted;  /* while it was young */
+	uint16_t debt;     /* of these, yet to be seen at the rank of now */
+	uint8_t rank : 7;  /* the highest so far; 0 = none */
+	uint8_t grown : 1; /* not young any more */
+	/* Where `in` or `out` stands, and whether its direction is a guess. */
+	uint8_t in_depth : 3, in_guess : 1;
+	uint8_t out_depth : 3, out_guess : 1;
 };
 
-/* Both directions of a flow, in one cache line. */
+/* Both directions of a flow. */
 struct sights {
 	struct sight half[2];
 };
 
-static_assert(sizeof(struct sights) == 64, "the sights of a flow are a line");
+static_assert(sizeof(struct sights) == 32, "two flows share a cache line");
 
 /* Coming in stands above unknown, and that above leaving; then depth. */
 static inline uint8_t
@@ -62,36 +65,69 @@ sight_rank(const struct packet *p)
 	return order[p->direction] | p->depth;
 }
 
-/* Note the interface of a packet. */
+/* Come in by an interface; what was taken for that may be the other end. */
+static inline void
+sight_in(struct sight *s, uint32_t ifindex, unsigned depth)
+{
+	if (s->in_guess && s->in != ifindex && s->out == 0 &&
+	    s->in_depth >= depth) {
+		s->out = s->in;
+		s->out_depth = s->in_depth;
+		s->out_guess = 1;
+	}
+	if (s->in != 0 && !s->in_guess && depth < s->in_depth)
+		return;
+	s->in = ifindex;
+	s->in_depth = depth & 7U;
+	s->in_guess = 0;
+}
+
+/* Leave by an interface; one below it, by which it came, is none. */
+static inline void
+sight_out(struct sight *s, uint32_t ifindex, unsigned depth)
+{
+	if (s->in_guess && s->in_depth < depth)
+		s->in = s->in_guess = 0;
+	if (s->out != 0 && !s->out_guess && depth < s->out_depth)
+		return;
+	s->out = ifindex;
+	s->out_depth = depth & 7U;
+	s->out_guess = 0;
+}
+
+/*
+ * Pass an interface, which way is not known: it is the end that is missing,
+ * unless it may stand below the one that is not.
+ */
+static inline void
+sight_pass(struct sight *s, uint32_t ifindex, unsigned depth)
+{
+	bool in = s->in != 0 && !s->in_guess;
+	bool out = s->out != 0 && !s->out_guess;
+
+	if (in && !out && depth >= s->in_depth) {
+		s->out = ifindex;
+		s->out_depth = depth & 7U;
+		s->out_guess = 1;
+	} else if (!in && (!out || depth >= s->out_depth)) {
+		s->in = ifindex;
+		s->in_depth = depth & 7U;
+		s->in_guess = 1;
+	}
+}
+
+/* Note the interface of a packet, or both. */
 static inline void
 sight_note(struct sight *s, const struct packet *p)
 {
-	switch (p->direction) {
-	case DIRECTION_IN:
-		if (s->in == 0 || p->depth >= s->in_depth) {
-			s->in = p->ifindex;
-			s->in_depth = p->depth;
-		}
-		if (s->in_port == 0 || p->depth <= s->in_port_depth) {
-			s->in_port = p->ifindex;
-			s->in_port_depth = p->depth;
-		}
-		if (p->egress != 0)
-			s->out = s->out_port = p->egress;
-		break;
-	case DIRECTION_OUT:
-		if (s->out == 0 || p->depth >= s->out_depth) {
-			s->out = p->ifindex;
-			s->out_depth = p->depth;
-		}
-		if (s->out_port == 0 || p->depth <= s->out_port_depth) {
-			s->out_port = p->ifindex;
-			s->out_port_depth = p->depth;
-		}
-		break;
-	default:
-		s->other = p->ifindex;
-	}
+	if (p->direction == DIRECTION_IN)
+		sight_in(s, p->ifindex, p->depth);
+	else if (p->direction == DIRECTION_OUT)
+		sight_out(s, p->ifindex, p->depth);
+	else
+		sight_pass(s, p->ifindex, p->depth);
+	if (p->egress != 0 && p->direction == DIRECTION_IN)
+		sight_out(s, p->egress, p->depth);
 }
 
 /*
@@ -106,22 +142,26 @@ static inline bool
 sight_counts(struct sight *s, const struct packet *p, uint32_t now_ms)
 {
 	uint8_t rank = sight_rank(p);
-	bool young;
+	uint16_t now = (uint16_t)(now_ms / SIGHT_TICK_MS), age;
 
 	sight_note(s, p);
 	if (s->rank == 0)
-		s->born_ms = now_ms;
-	young = now_ms - s->born_ms <= SIGHT_SKEW_MS;
+		s->born = now;
+	age = (uint16_t)(now - s->born);
+	if (age > SIGHT_SKEW_MS / SIGHT_TICK_MS)
+		s->grown = 1;
+	if (age > 2 * SIGHT_SKEW_MS / SIGHT_TICK_MS)
+		s->debt = 0;
 	if (rank < s->rank)
 		return false;
 	if (rank > s->rank)
-		s->debt = young ? s->counted : 0;
-	s->rank = rank;
-	if (s->debt > 0 && now_ms - s->born_ms <= 2 * SIGHT_SKEW_MS) {
+		s->debt = s->grown ? 0 : s->counted;
+	s->rank = rank & 0x7fU;
+	if (s->debt > 0) {
 		s->debt--;
 		return false;
 	}
-	if (young && s->counted < UINT16_MAX)
+	if (!s->grown && s->counted < UINT16_MAX)
 		s->counted++;
 	return true;
 }
@@ -133,13 +173,12 @@ sight_fill(const struct sight *s, struct flow_half *h)
 	static const uint8_t direction[] = { 0, DIRECTION_OUT,
 		DIRECTION_UNKNOWN, DIRECTION_IN };
 
-	h->direction = direction[s->rank >> 4];
 	h->ingress = s->in;
 	h->egress = s->out;
-	if (s->in == 0)
-		h->ingress = s->other;
-	else if (s->out == 0)
-		h->egress = s->other;
+	h->direction = direction[s->rank >> 4];
+	/* Of a port below, it is not known; of the interface it is. */
+	if (s->in == 0 && s->out != 0)
+		h->direction = DIRECTION_OUT;
 }
 
 #endif

@@ -332,18 +332,29 @@ time_cache(struct flowtrack *ft, uint32_t n, uint32_t flows, uint64_t *draw)
 }
 
 static void
-bench_cache(uint32_t flows)
+time_kind(uint32_t flows, bool router)
 {
 	uint32_t all = flows / CAPTURE_BURST * CAPTURE_BURST;
 	struct flowtrack_config config = track_config(flows + CAPTURE_BURST);
 	uint64_t records = 0, draw = 1;
-	struct flowtrack *ft = flowtrack_new(&config, drop_record, &records);
+	struct flowtrack *ft;
 
+	config.router = router;
+	ft = flowtrack_new(&config, drop_record, &records);
 	if (ft == NULL)
 		die("out of memory");
-	say("new", time_cache(ft, all, flows, NULL), "ns/packet");
-	say("known", time_cache(ft, 4000000, all, &draw), "ns/packet");
+	say(router ? "new, of a router" : "new",
+	    time_cache(ft, all, flows, NULL), "ns/packet");
+	say(router ? "known, of a router" : "known",
+	    time_cache(ft, 4000000, all, &draw), "ns/packet");
 	flowtrack_free(ft);
+}
+
+static void
+bench_cache(uint32_t flows)
+{
+	time_kind(flows, false);
+	time_kind(flows, true);
 }
 
 /* The whole path ---------------------------------------------------------- */

@@ -135,8 +135,6 @@ UNIT(three_sightings_in_any_order_are_one_packet)
 		}
 		ck_assert_uint_eq(counted, n);
 		expect(DIRECTION_IN, BRIDGE, WAN);
-		ck_assert_uint_eq(sight.in_port, PORT);
-		ck_assert_uint_eq(sight.out_port, WAN);
 	}
 }
 END_TEST
@@ -148,7 +146,6 @@ UNIT(flooding_by_a_bridge_is_one_packet)
 	ck_assert(!see(0, DIRECTION_OUT, PORT, 0));
 	ck_assert(!see(0, DIRECTION_OUT, PORT + 10, 0));
 	expect(DIRECTION_OUT, 0, BRIDGE);
-	ck_assert_uint_eq(sight.out_port, PORT + 10);
 }
 END_TEST
 
@@ -184,7 +181,7 @@ UNIT(what_was_lost_is_not_waited_for)
 	for (int i = 0; i < 5; i++)
 		ck_assert(see(0, DIRECTION_OUT, WAN, 0));
 	ck_assert(!see(1, DIRECTION_IN, LAN, 0)); /* the other 4 are lost */
-	ck_assert(see(1 + 2 * SIGHT_SKEW_MS, DIRECTION_IN, LAN, 0));
+	ck_assert(see(2 * SIGHT_SKEW_MS + SIGHT_TICK_MS, DIRECTION_IN, LAN, 0));
 }
 END_TEST
 
@@ -201,6 +198,19 @@ UNIT(unknown_direction_stands_between_in_and_out)
 	begin();
 	ck_assert(see(0, DIRECTION_UNKNOWN, TUNNEL, 0));
 	expect(DIRECTION_UNKNOWN, TUNNEL, 0);
+}
+END_TEST
+
+UNIT(a_port_below_is_not_the_other_end)
+{
+	begin();
+	ck_assert(see(0, DIRECTION_UNKNOWN, PORT, 0));
+	ck_assert(!see(0, DIRECTION_IN, BRIDGE, 1));
+	expect(DIRECTION_IN, BRIDGE, 0);
+	begin();
+	ck_assert(see(0, DIRECTION_OUT, BRIDGE, 1));
+	ck_assert(!see(0, DIRECTION_UNKNOWN, PORT, 0));
+	expect(DIRECTION_OUT, 0, BRIDGE);
 }
 END_TEST
 
@@ -236,5 +246,6 @@ UNIT_MAIN("sight", forwarded_packets_count_as_they_come_in,
     flooding_by_a_bridge_is_one_packet, two_ways_in_are_two_packets,
     a_path_that_changes_later_loses_no_packet, what_was_lost_is_not_waited_for,
     unknown_direction_stands_between_in_and_out,
+    a_port_below_is_not_the_other_end,
     both_interfaces_of_one_packet_are_believed,
     counts_of_many_packets_at_once_do_not_wrap)
