@@ -16,10 +16,10 @@
 set -eu
 
 build='gcc libc6-dev make pkg-config libpcap-dev libbsd-dev zlib1g-dev'
-tests='busybox check conntrack gcc-s390x-linux-gnu iproute2 libfixbuf-dev
-    libfixbuf-tools libmicrohttpd-dev libmnl-dev libseccomp-dev libssl-dev
-    mount nfdump nftables openssl pmacct prometheus python3 qemu-user
-    tcpreplay tmux tshark util-linux'
+tests='busybox check conntrack ethtool gcc-s390x-linux-gnu iproute2
+    iputils-ping libfixbuf-dev libfixbuf-tools libmicrohttpd-dev libmnl-dev
+    libseccomp-dev libssl-dev mount nfdump nftables openssl pmacct procps
+    prometheus python3 qemu-user tcpreplay tmux tshark util-linux'
 checkers='clang-format clang-tidy cppcheck mandoc shellcheck valgrind'
 clang='afl++ clang libclang-rt-dev' # the last has another name, see below
 emulated='gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf gcc-i686-linux-gnu

@@ -15,7 +15,7 @@ import struct
 import threading
 
 import e2e
-from e2e import Probe, check, ctl, equal, need, sh, skip, wait_for
+from e2e import Probe, check, ctl, equal, need, probe, sh, skip, wait_for
 
 CLONE_NEWNET = 0x40000000
 ROUTER = "router"
@@ -490,6 +490,78 @@ def tunnel():
             watch("tunnel", sources, cells)
 
 
+def netfilter_log():
+    """Each packet passes one of three hooks, and tells the interfaces of it."""
+    rules = ["add table inet logs"]
+    for hook in "input", "forward", "output":
+        rules += ["add chain inet logs %s { type filter hook %s priority 0; }" %
+            (hook, hook), "add rule inet logs %s log group 5" % hook]
+    try:
+        inside(ROUTER, "nft", "; ".join(rules))
+    except RuntimeError as error:
+        skip("netfilter's log", str(error))
+        return
+    watch("netfilter's log", ("nflog:5",), three_ways("lan", "wan"),
+        as_counted(PORTS))
+    inside(ROUTER, "nft", "delete table inet logs")
+
+
+def translation(name, rules, forwarded, to_box, rename):
+    """Watch translated and other traffic under rules of NAT, both families."""
+    if "built without" in probe("--nat", "--check", "-i", "lo").err:
+        skip(name, "built without libnetfilter_conntrack")
+        return
+    inside(ROUTER, "nft", "add table inet nat; " + rules)
+    for sources in ("lan0", "wan1"), ("any",):
+        watch(name, sources, forwarded, args=("--nat",), rename=rename)
+        watch(name + ", not translated", sources, to_box, args=("--nat",))
+    inside(ROUTER, "nft", "delete table inet nat")
+
+
+def outside(family):
+    return gate(NET["up2"], family)
+
+
+def masquerade():
+    """
+    What is not translated has another address: echo requests of the box and of
+    others through it to one host look alike outside.
+    """
+    forwarded, to_box, inner = [], [], {}
+    for family in 4, 6:
+        other = number_of(None, NET["up2"], family, 99)
+        give("up2", "eth0", other)
+        inner[address("up2", family), outside(family)] = (address("up2",
+            family), address("lan", family))
+        forwarded.append(Cell("forwarded", end("lan", family), end("up2",
+            family)))
+        to_box += [Cell("to the box", end("up2", family, other), box(
+            NET["up2"], family)), Cell("from the box", box(NET["up2"], family),
+            end("up2", family, other))]
+    translation("masquerade", "add chain inet nat out { type nat hook "
+        "postrouting priority srcnat; }; add rule inet nat out oifname wan1 "
+        "masquerade", forwarded, to_box, lambda src, dst, protocol: (*inner.get(
+        (src, dst), (src, dst)), protocol))
+
+
+def destination_nat():
+    forwarded, to_box, rules, shown = [], [], [], {}
+    for family, word in ((4, "ip"), (6, "ip6")):
+        shown[address("lan", family), address("up2", family)] = (outside(
+            family), address("up2", family))
+        forwarded.append(Cell("forwarded", end("up2", family), end("lan",
+            family), outside(family)))
+        to_box += [Cell("to the box", end("lan", family), box(NET["lan"],
+            family)), Cell("from the box", box(NET["up2"], family), end("up2",
+            family))]
+        rules.append("add rule inet nat in iifname wan1 %s daddr %s dnat %s to "
+            "%s" % (word, outside(family), word, address("lan", family)))
+    translation("destination NAT", "add chain inet nat in { type nat hook "
+        "prerouting priority dstnat; }; " + "; ".join(rules), forwarded, to_box,
+        lambda src, dst, protocol: (*shown.get((src, dst), (src, dst)),
+        protocol))
+
+
 if __name__ == "__main__":
     if not e2e.private_network("a router") or not need("a router", "ip", "nft",
             "ping", "ethtool", "sysctl"):
@@ -498,4 +570,5 @@ if __name__ == "__main__":
     count_in_kernel(ROUTER)
     INDEX.update((port, index(port)) for port in PORTS if port != "tun0")
     e2e.main([two_interfaces, three_interfaces, bridge_and_its_ports,
-        policy_routing_with_two_uplinks, tunnel])
+        policy_routing_with_two_uplinks, tunnel,
+        netfilter_log, masquerade, destination_nat])
