@@ -162,7 +162,8 @@ record_number(const struct router *r, uint32_t ifindex)
 				    : links_find(r->config.links, ifindex);
 
 	for (size_t i = 0; it != NULL && i < r->config.nsources; i++)
-		if (strcmp(r->config.source[i].name, it->name) == 0)
+		if (r->config.source[i].ifindex != 0 &&
+		    strcmp(r->config.source[i].name, it->name) == 0)
 			return r->config.source[i].ifindex;
 	return ifindex;
 }

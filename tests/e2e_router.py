@@ -512,8 +512,11 @@ def translation(name, rules, forwarded, to_box, rename):
         skip(name, "built without libnetfilter_conntrack")
         return
     inside(ROUTER, "nft", "add table inet nat; " + rules)
+    inner = forwarded[0].client[2]
+    def told(ingress, egress): # replies are counted where the client sees them
+        return (ingress, egress, IN if ingress == inner else OUT)
     for sources in ("lan0", "wan1"), ("any",):
-        watch(name, sources, forwarded, args=("--nat",), rename=rename)
+        watch(name, sources, forwarded, told, args=("--nat",), rename=rename)
         watch(name + ", not translated", sources, to_box, args=("--nat",))
     inside(ROUTER, "nft", "delete table inet nat")
 
