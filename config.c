@@ -1379,7 +1379,7 @@ settle_fields(struct config *cfg)
 
 	fields->mac = cfg->track.key == KEY_ETHER;
 	fields->nat = cfg->nat;
-	fields->needs = field_needs(fields) | (cfg->nat ? NEED_NAT : 0U);
+	fields->needs = field_needs(fields);
 	/* Most files do not tell. */
 	fields->direction = (!cfg->replay || cfg->track.router ||
 				(fields->needs & NEED_DIRECTION) != 0) &&

@@ -794,7 +794,7 @@ field_choose_labels(struct field_choice *choice, unsigned n)
 unsigned
 field_needs(const struct field_choice *choice)
 {
-	unsigned needs = 0;
+	unsigned needs = choice->nat ? NEED_NAT : 0;
 
 	for (size_t row = 0; row < ROWS(ie_table); row++)
 		if (row_bit(choice->on, row))

@@ -69,7 +69,7 @@ bool field_choose(struct field_choice *, const char *name, bool on);
 /* Choose of the labels of an MPLS label stack the first n (0 to LABELS_MAX). */
 void field_choose_labels(struct field_choice *, unsigned n);
 
-/* The NEED_ bits of what is chosen by name. */
+/* The NEED_ bits of what is chosen by name, and of addresses after a NAT. */
 unsigned field_needs(const struct field_choice *);
 
 /* Whether an element of the default record is left out by name. */
