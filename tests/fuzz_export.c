@@ -21,13 +21,14 @@
 #define RECORDS_MAX 48
 #define DUE_MAX ((size_t)2 * RECORDS_MAX)
 #define DATAGRAM_MAX 65536
-#define NAMES_MAX 128U
+#define NAMES_MAX 192U /* the first 64 may be left out, too */
 
 /* One record that shall arrive; [0] is its own direction, [1] the reverse. */
 struct due {
 	struct flow_record flow;
 	struct flow_half half[2];
 	struct half_extra extra[2];
+	struct flow_nat nat; /* half 0 of it is its own, too */
 	uint64_t flow_id;
 	bool biflow;
 };
@@ -66,6 +67,8 @@ turn(struct due d)
 	t.half[1] = d.half[0];
 	t.extra[0] = d.extra[1];
 	t.extra[1] = d.extra[0];
+	t.nat.half[0] = d.nat.half[1];
+	t.nat.half[1] = d.nat.half[0];
 	t.flow.biflow = BIFLOW_RESPONDER;
 	t.flow_id += !d.biflow;
 	return t;
@@ -83,6 +86,8 @@ expect(const struct flow_record *r, const struct flow_extra *x)
 
 	if (r->ip_version == 6 && world.collector.version <= 5)
 		return;
+	if (r->nat != NULL)
+		d.nat = *r->nat;
 	d.flow.biflow = BIFLOW_INITIATOR;
 	if (r->fwd.packets > 0)
 		world.due[world.ndue++] = d;
@@ -125,19 +130,45 @@ flow_value(const struct due *d, unsigned id, uint64_t *v)
 {
 	const struct flow_record *r = &d->flow;
 	const struct flow_half *h = &d->half[0];
+	bool nat = r->nat != NULL;
 	const struct {
 		unsigned id;
 		uint64_t value;
-	} known[] = { { 4, r->protocol }, { 7, r->src_port },
-		{ 11, r->dst_port }, { 10, h->ingress }, { 14, h->egress },
-		{ 32, r->icmp }, { 139, r->icmp }, { 58, r->vlan },
-		{ 59, r->vlan }, { 60, r->ip_version }, { 136, r->end_reason },
+	} known[] = { { 227, nat ? d->nat.half[0].src_port : r->src_port },
+		{ 228, nat ? d->nat.half[0].dst_port : r->dst_port },
+		{ 4, r->protocol }, { 7, r->src_port }, { 11, r->dst_port },
+		{ 10, h->ingress }, { 14, h->egress }, { 32, r->icmp },
+		{ 139, r->icmp }, { 58, r->vlan }, { 59, r->vlan },
+		{ 60, r->ip_version }, { 136, r->end_reason },
 		{ 239, r->biflow }, { 148, d->flow_id }, { 252, h->ingress },
 		{ 253, h->egress }, { 61, h->direction == DIRECTION_OUT } };
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (known[i].id == id) {
 			*v = known[i].value;
+			return true;
+		}
+	return false;
+}
+
+/* Addresses, of either version, and with which packets leave the box. */
+static bool
+address_value(const struct due *d, unsigned id, const uint8_t **address,
+    unsigned *version)
+{
+	const struct flow_record *r = &d->flow;
+	bool nat = r->nat != NULL;
+	const struct {
+		unsigned v4, v6;
+		const uint8_t *value;
+	} known[] = { { 8, 27, r->src }, { 12, 28, r->dst },
+		{ 225, 281, nat ? d->nat.half[0].src : r->src },
+		{ 226, 282, nat ? d->nat.half[0].dst : r->dst } };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (known[i].v4 == id || known[i].v6 == id) {
+			*address = known[i].value;
+			*version = known[i].v4 == id ? 4 : 6;
 			return true;
 		}
 	return false;
@@ -165,20 +196,17 @@ static void
 check_field(void *arg, const struct wire_field *f)
 {
 	const struct due *d = &world.due[world.arrived];
+	const uint8_t *address;
+	unsigned version;
 	uint64_t v;
 
 	(void)arg;
 	require(world.arrived < world.ndue);
 	if (f->unit_ns != 0)
 		check_time(d, f);
-	else if (f->id == 8 || f->id == 12)
-		require(d->flow.ip_version == 4 &&
-			memcmp(f->at, f->id == 8 ? d->flow.src : d->flow.dst,
-			    4) == 0);
-	else if (f->id == 27 || f->id == 28)
-		require(d->flow.ip_version == 6 &&
-			memcmp(f->at, f->id == 27 ? d->flow.src : d->flow.dst,
-			    16) == 0);
+	else if (address_value(d, f->id, &address, &version))
+		require(d->flow.ip_version == version &&
+			memcmp(f->at, address, f->len) == 0);
 	else if (half_value(d, f->id, f->reverse, &v) ||
 		 (!f->reverse && flow_value(d, f->id, &v)))
 		require(f->value == low_octets(v, f->len));
@@ -255,6 +283,18 @@ read_extra(struct rbuf *s, struct flow_extra *x)
 	}
 }
 
+static void
+read_nat(struct rbuf *s, struct flow_nat *nat)
+{
+	memset(nat, 0, sizeof(*nat));
+	for (int i = 0; i < 2; i++) {
+		rb_copy(s, nat->half[i].src, 4);
+		rb_copy(s, nat->half[i].dst, 4);
+		nat->half[i].src_port = rb_u16(s);
+		nat->half[i].dst_port = rb_u16(s);
+	}
+}
+
 /* Time leaps either way, by up to 49 days, or to another year. */
 static void
 leap(struct rbuf *s)
@@ -279,6 +319,7 @@ add_record(struct exporter *e, struct rbuf *s)
 	static const uint8_t protocols[] = { 6, 17, 1, 58, 132, 0, 255, 47 };
 	struct flow_record r = { .ip_version = 4 };
 	struct flow_extra x;
+	struct flow_nat nat;
 	unsigned how = rb_u8(s);
 	uint8_t ingress, egress;
 
@@ -300,6 +341,10 @@ add_record(struct exporter *e, struct rbuf *s)
 	read_half(s, &r.fwd, ingress, egress);
 	read_half(s, &r.rev, egress, ingress);
 	read_extra(s, &x);
+	if (how & 32) {
+		read_nat(s, &nat);
+		r.nat = &nat;
+	}
 	if (r.fwd.packets == 0 && r.rev.packets == 0)
 		return;
 	r.ended_ns = r.fwd.end_ns > r.rev.end_ns ? r.fwd.end_ns : r.rev.end_ns;
@@ -349,6 +394,7 @@ choose(struct rbuf *s)
 		choice->unit = (enum time_unit)(how / 5 % 4);
 	choice->mac = how & 32;
 	choice->direction = how & 64;
+	choice->nat = how & 128;
 	world.collector.mtu = 256 + size * 30;
 	world.collector.options = d->has_sets ? fields & 15 : 0;
 	for (unsigned n = fields >> 5; d->has_sets && n > 0; n--) {
