@@ -7,6 +7,7 @@ same value.
 """
 import http.client
 import json
+import os
 import socket
 import subprocess
 import urllib.parse
@@ -440,6 +441,36 @@ def interfaces_have_their_metrics():
         equal("it leaves with 0", run.wait(20), 0)
 
 
+def collectors_that_change_have_their_metrics():
+    """A collector in front of the first one, and another queue, by reload."""
+    conf = e2e.path("metrics.conf")
+    def write(*lines):
+        with open(conf, "w", encoding="ascii") as f:
+            f.write("".join(line + "\n" for line in lines))
+        os.chmod(conf, 0o644)
+    with Collector() as one, Collector() as two:
+        write("collector udp://%s" % one.name)
+        with OnLo("--config", conf) as run:
+            write("collector udp://%s?version=9&queue=64k" % two.name,
+                "collector udp://%s" % one.name)
+            equal("reload: exit", run.ask("reload")[0], 0)
+            run.ask("stop-gather")
+            page = page_of(run, "reloaded")
+            equal("each has its number and its queue", [page.value(
+                "collector_queue_limit_octets", collector=to.name,
+                number=number) for to, number in ((two, "1"), (one, "2"))],
+                [65536, 1048576])
+            check("and its format", page.value("collector", number="1",
+                collector=two.name, format="NetFlow v9") == 1)
+            write("collector udp://%s" % two.name)
+            equal("reload again: exit", run.ask("reload")[0], 0)
+            page = page_of(run, "reloaded again")
+            equal("one that was removed has none", len(page.named(
+                "collector_up").samples), 1)
+            run.ask("exit")
+            run.wait(20)
+
+
 class Prometheus:
     """The real one, that scrapes an address every second."""
 
@@ -513,5 +544,6 @@ if __name__ == "__main__":
         metrics_are_served_by_http, slow_clients_block_nobody,
         a_wrong_address_is_told]
     if e2e.private_network("metrics of a live run"):
-        tests += [interfaces_have_their_metrics, prometheus_scrapes]
+        tests += [interfaces_have_their_metrics,
+            collectors_that_change_have_their_metrics, prometheus_scrapes]
     e2e.main(tests)
