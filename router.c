@@ -321,12 +321,10 @@ find_ports(const struct router *r, struct flow_record *rec)
 
 /* Judging ---------------------------------------------------------------- */
 
-/* Whether packets of an interface of the system are captured. */
+/* Whether an interface is one of those captured from, or any is. */
 static bool
-is_captured(const struct router *r, uint32_t ifindex)
+is_source(const struct router *r, const struct link *it)
 {
-	const struct link *it = links_find(r->config.links, ifindex);
-
 	for (size_t i = 0; i < r->config.nsources; i++) {
 		const char *name = r->config.source[i].name;
 
@@ -336,6 +334,32 @@ is_captured(const struct router *r, uint32_t ifindex)
 			return true;
 	}
 	return false;
+}
+
+/* Whether packets of an interface are: there, below it, or at all its parts. */
+static bool
+is_captured(const struct router *r, uint32_t ifindex, int depth)
+{
+	const struct links *links = r->config.links;
+	const struct link *it = links_find(links, ifindex);
+	size_t parts = 0;
+
+	if (is_source(r, it))
+		return true;
+	if (it == NULL || depth > LINK_DEPTH_MAX)
+		return false;
+	if (it->lower != 0)
+		return is_captured(r, it->lower, depth + 1);
+	for (size_t i = 0; i < links_count(links); i++) {
+		const struct link *part = links_at(links, i);
+
+		if (part->master != ifindex)
+			continue;
+		if (!is_captured(r, part->ifindex, depth + 1))
+			return false;
+		parts++;
+	}
+	return parts > 0;
 }
 
 /* Whether packets of `origin` are captured where they enter the machine. */
@@ -348,7 +372,7 @@ enters_captured(const uint8_t origin[16], uint8_t ip_version, void *arg)
 
 	memcpy(back.dst, origin, sizeof(back.dst));
 	route = routes_find(r->config.routes, &back);
-	return route.kind == ROUTE_OUT && is_captured(r, route.ifindex);
+	return route.kind == ROUTE_OUT && is_captured(r, route.ifindex, 0);
 }
 
 static enum router_verdict
