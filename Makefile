@@ -14,6 +14,7 @@ RUNSTATEDIR = /run
 UNITDIR = $(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 BASHCOMPDIR = $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR = $(PREFIX)/share/zsh/site-functions
 DEFAULTDIR = /etc/default
 SYSCONFDIR = /etc
 PKG_CONFIG = pkg-config
@@ -218,7 +219,9 @@ install-systemd:
 	    $(DESTDIR)$(SYSUSERSDIR)/softprobe.conf
 
 install-completion:
-	$(INSTALL) -d $(DESTDIR)$(BASHCOMPDIR)
+	$(INSTALL) -d $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR)
+	$(INSTALL) -m 644 packaging/zsh-completion \
+	    $(DESTDIR)$(ZSHCOMPDIR)/_softprobe
 	for program in $(PROGRAMS); do $(INSTALL) -m 644 \
 	    packaging/bash-completion $(DESTDIR)$(BASHCOMPDIR)/$$program || \
 	    exit 1; done
@@ -230,7 +233,8 @@ uninstall:
 	rm -f $(DESTDIR)$(UNITDIR)/softprobe.service \
 	    $(DESTDIR)$(UNITDIR)/softprobe@.service \
 	    $(DESTDIR)$(SYSUSERSDIR)/softprobe.conf \
-	    $(DESTDIR)$(MANDIR)/man5/softprobe.conf.5
+	    $(DESTDIR)$(MANDIR)/man5/softprobe.conf.5 \
+	    $(DESTDIR)$(ZSHCOMPDIR)/_softprobe
 	! cmp -s packaging/softprobe.conf \
 	    $(DESTDIR)$(SYSCONFDIR)/softprobe.conf || \
 	    rm -f $(DESTDIR)$(SYSCONFDIR)/softprobe.conf

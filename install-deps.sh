@@ -19,7 +19,7 @@ build='gcc libc6-dev make pkg-config libpcap-dev libbsd-dev zlib1g-dev'
 tests='busybox check conntrack ethtool gcc-s390x-linux-gnu iproute2
     iputils-ping libfixbuf-dev libfixbuf-tools libmicrohttpd-dev libmnl-dev
     libseccomp-dev libssl-dev mount nfdump nftables openssl pmacct procps
-    prometheus python3 qemu-user tcpreplay tmux tshark util-linux'
+    prometheus python3 qemu-user tcpreplay tmux tshark util-linux zsh'
 checkers='clang-format clang-tidy cppcheck mandoc shellcheck valgrind'
 clang='afl++ clang libclang-rt-dev' # the last has another name, see below
 emulated='gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf gcc-i686-linux-gnu

@@ -54,6 +54,7 @@ SYSTEMD = {"etc/softprobe.conf": 0o644,
     "usr/lib/systemd/system/softprobe@.service": 0o644,
     "usr/lib/sysusers.d/softprobe.conf": 0o644}
 COMPLETION = {
+    "usr/share/zsh/site-functions/_softprobe": 0o644,
     "usr/share/bash-completion/completions/softprobe": 0o644,
     "usr/share/bash-completion/completions/softprobectl": 0o644}
 
@@ -195,6 +196,44 @@ def completion_knows_every_option():
             value)
 
 
+def completed_by_zsh(*words):
+    """What zsh offers for the last of these words, its own functions aside."""
+    script = r"""
+        compadd() {
+            shift
+            for w; do [[ $w == $PREFIX* ]] && print -r -- $w; done
+            return 0
+        }
+        compset() { PREFIX=${PREFIX##${~2}} }
+        _files() { print files }
+        _users() { print users }
+        file=$1; shift
+        words=("$@") CURRENT=$# PREFIX=$words[$#]
+        . $file
+    """
+    return run("zsh", "-f", "-c", script, "zsh", os.path.join(e2e.TREE,
+        "packaging", "zsh-completion"), *words).split()
+
+
+def completion_of_zsh_knows_the_same():
+    if not need("completion of zsh", "zsh"):
+        return
+    equal("each long option is completed", sorted(completed_by_zsh(
+        e2e.SOFTPROBE, "--")), sorted("--" + n for n in listed_options()))
+    equal("some of them", completed_by_zsh(e2e.SOFTPROBE, "--tls-c"),
+        ["--tls-ca", "--tls-cert"])
+    for words, value in ((("-T", ""), ["ip", "proto", "full", "tos", "vlan",
+            "ether"]), (("--time-unit=m",), ["milli", "micro"]),
+            (("-P", "t"), ["tcp", "tls"]), (("-i", "an"), ["any"]),
+            (("--fields", "flowId,+sourceMac"), ["sourceMacAddress"]),
+            (("--options", "sampling,st"), ["statistics"]),
+            (("--user", ""), ["users"]), (("--config", ""), ["files"])):
+        equal("values: " + " ".join(words), completed_by_zsh(e2e.SOFTPROBE,
+            *words), value)
+    equal("each command is completed", completed_by_zsh(e2e.SOFTPROBECTL, ""),
+        completed(e2e.SOFTPROBECTL, ""))
+
+
 def completion_knows_every_command():
     if not need("completion", "bash"):
         return
@@ -287,4 +326,5 @@ if __name__ == "__main__":
     e2e.main([what_is_installed_is_uninstalled, units_say_what_make_was_told,
         configuration_that_is_installed_is_valid,
         units_are_without_fault, completion_knows_every_option,
-        completion_knows_every_command, version_is_the_same_everywhere, tarball_has_the_same_octets_twice])
+        completion_knows_every_command, completion_of_zsh_knows_the_same,
+        version_is_the_same_everywhere, tarball_has_the_same_octets_twice])
