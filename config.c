@@ -415,7 +415,8 @@ refuse_at(struct parse *p, size_t line, const char *fmt, ...)
 	if (line != 0)
 		(void)snprintf(place, sizeof(place),
 		    "%.*s:%zu: ", FILE_SHOWN_MAX, p->cfg->file->path, line);
-	(void)snprintf(p->errbuf, CONFIG_ERROR_LEN, "%s%s", place, why);
+	(void)strlcpy(p->errbuf, place, CONFIG_ERROR_LEN);
+	(void)strlcat(p->errbuf, why, CONFIG_ERROR_LEN);
 	value_one_line(p->errbuf);
 	return CONFIG_BAD;
 }
