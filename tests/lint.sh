@@ -88,7 +88,7 @@ shell_scripts()
 	    packaging/debian/tests/service \
 	    packaging/openwrt/softprobe/files/softprobe.init \
 	    packaging/alpine/APKBUILD packaging/alpine/softprobe.pre-install \
-	    packaging/openrc/softprobe.initd
+	    packaging/container/fill packaging/openrc/softprobe.initd
 }
 
 man_pages()
