@@ -1017,6 +1017,103 @@ UNIT(every_field_of_the_key_moves_the_hash)
 }
 END_TEST
 
+/* A router: several interfaces see a packet ------------------------------ */
+
+static struct packet
+sighting(uint64_t ms, enum packet_direction direction, uint32_t ifindex)
+{
+	struct packet p = packet(ms, 17, 2, 1);
+
+	p.direction = direction;
+	p.ifindex = ifindex;
+	return p;
+}
+
+UNIT(packet_seen_coming_in_and_leaving_counts_once_and_has_both_interfaces)
+{
+	begin_with(KEY_FULL, 10, false);
+	flowtrack_free(ft);
+	config.router = true;
+	ft = flowtrack_new(&config, collect, got);
+	ck_assert_ptr_nonnull(ft);
+	for (uint64_t ms = 0; ms < 30; ms += 10) {
+		add(sighting(ms, DIRECTION_IN, 7));
+		add(sighting(ms + 1, DIRECTION_OUT, 9));
+	}
+	ck_assert_uint_eq(flowtrack_stats(ft)->again_packets, 3);
+	ck_assert_uint_eq(flowtrack_stats(ft)->again_octets, 300);
+	end();
+	ck_assert_uint_eq(ngot, 1);
+	ck_assert_uint_eq(got[0].fwd.packets, 3);
+	ck_assert_uint_eq(got[0].fwd.ingress, 7);
+	ck_assert_uint_eq(got[0].fwd.egress, 9);
+}
+END_TEST
+
+/* What is told ----------------------------------------------------------- */
+
+UNIT(statistics_of_several_caches_add_up)
+{
+	struct flowtrack_stats sum = { 0 }, one;
+
+	begin(KEY_FULL, 10);
+	add_udp(0, 1, 2);
+	add_tcp(0, 3, 4, SYN);
+	add_udp(1, 1, 2);
+	expire(70000);
+	add_udp(70001, 5, 6);
+	one = *flowtrack_stats(ft);
+	flowtrack_stats_add(&sum, &one);
+	flowtrack_stats_add(&sum, &one);
+	ck_assert_uint_eq(sum.packets, 8);
+	ck_assert_uint_eq(sum.octets, 800);
+	ck_assert_uint_eq(sum.flows, 6);
+	ck_assert_uint_eq(sum.active, 2 * one.active);
+	ck_assert_uint_eq(sum.active_max, 4);
+	ck_assert_uint_eq(sum.ended[FLOW_END_IDLE], 2 * one.ended[1]);
+	ck_assert_uint_eq(sum.ended_packets, 2 * one.ended_packets);
+	ck_assert_uint_eq(sum.protocol_packets[17], 6);
+	ck_assert_uint_eq(sum.protocol_octets[6], 200);
+	ck_assert_uint_eq(sum.protocol_flows[17], 4);
+	end();
+}
+END_TEST
+
+UNIT(everything_that_can_be_named_has_a_name_of_its_own)
+{
+	for (int i = 0; i < TIMEOUTS; i++)
+		for (int j = 0; j < i; j++)
+			ck_assert_str_ne(flow_timeout_name((unsigned)i),
+			    flow_timeout_name((unsigned)j));
+	for (int i = 0; i < KEY_LEVELS; i++)
+		for (int j = 0; j < i; j++)
+			ck_assert_str_ne(flow_key_name((unsigned)i),
+			    flow_key_name((unsigned)j));
+	for (int i = 1; i < FLOW_ENDS; i++)
+		ck_assert_str_ne(flow_end_name((unsigned)i), "?");
+	ck_assert_str_eq(flow_timeout_name(TIMEOUTS), "?");
+	ck_assert_str_eq(flow_key_name(KEY_LEVELS), "?");
+	ck_assert_str_eq(flow_end_name(FLOW_ENDS), "?");
+}
+END_TEST
+
+UNIT(memory_told_is_that_of_the_flows_and_of_what_was_asked_for)
+{
+	struct flowtrack_config small = { .max_flows = 1000 };
+	struct flowtrack_config large = { .max_flows = 2000 };
+	size_t plain = flowtrack_memory(&small);
+
+	ck_assert_uint_eq(flowtrack_memory(&large) - plain,
+	    1000 * flowtrack_octets_per_flow());
+	small.key = KEY_ETHER;
+	ck_assert_uint_gt(flowtrack_memory(&small), plain);
+	small.key = KEY_FULL;
+	small.extra = true;
+	ck_assert_uint_gt(
+	    flowtrack_memory(&small), plain + 1000 * sizeof(struct flow_extra));
+}
+END_TEST
+
 UNIT_MAIN("flowtrack", both_directions_share_one_entry_with_own_counts,
     source_is_the_side_that_sent_first_whatever_its_address,
     packet_to_itself_is_one_flow_forward_only, icmp_type_and_code_are_no_ports,
@@ -1055,4 +1152,8 @@ UNIT_MAIN("flowtrack", both_directions_share_one_entry_with_own_counts,
     delete_throws_flows_away_and_counts_them, list_shows_every_active_flow_once,
     broken_limits_are_refused, conversation_costs_at_most_160_octets,
     keys_that_collide_without_a_seed_spread_with_one, two_caches_have_two_seeds,
-    every_field_of_the_key_moves_the_hash)
+    every_field_of_the_key_moves_the_hash,
+    packet_seen_coming_in_and_leaving_counts_once_and_has_both_interfaces,
+    statistics_of_several_caches_add_up,
+    everything_that_can_be_named_has_a_name_of_its_own,
+    memory_told_is_that_of_the_flows_and_of_what_was_asked_for)
