@@ -155,7 +155,7 @@ tsan:
 
 valgrind:
 	$(COPY) && $(MAKE) all tests CPPFLAGS='-DSANDBOX_OFF=\"valgrind\ makes\ calls\ of\ its\ own\"' && \
-	    tests/valgrind.sh e2e_replay e2e_control e2e_options e2e_modes
+	    tests/valgrind.sh
 
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh $(FUZZERS)
