@@ -3,7 +3,7 @@
  * fuzz_fields.c - any text as --fields.
  *
  * An octet of 128 or more stands for a name that is known, so that not all
- * inputs are spent on names that are not; 255 for the octet after it.
+ * inputs are spent on names that are not.
  *
  * A list is taken, or refused with a reason.  From any list that is taken come
  * templates whose lengths are the sums of their fields', as they stand on the
@@ -15,7 +15,10 @@
 #include "fuzz.h"
 #include "message.h"
 
-#define NAMES_MAX 127
+#define NAMES_MAX 192
+#define FIRST_NAME 128 /* the octets that stand for the first names; */
+#define ANY_NAME 254   /* ... for the one that the next octet says; */
+#define ANY_OCTET 255  /* ... and for the next octet itself */
 #define LIST_MAX 4096
 
 static const char *known[NAMES_MAX];
@@ -43,6 +46,12 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
+static size_t
+add_name(char list[LIST_MAX], size_t len, unsigned which)
+{
+	return len + strlcpy(list + len, known[which % nknown], LIST_MAX - len);
+}
+
 /*
  * The list that a script stands for.  A name that is known is a word of its
  * own; only an octet after 255 is put to it.
@@ -56,19 +65,20 @@ list_of(struct rbuf *script)
 
 	while (rb_left(script) > 0 && len < LIST_MAX / 2) {
 		unsigned octet = rb_u8(script);
-		bool is_name = octet >= 128 && octet < 255;
+		bool is_name = octet >= FIRST_NAME && octet != ANY_OCTET;
 		bool is_mark = strchr("+-,", (int)octet) != NULL;
 
-		if (!is_mark && octet != 255 && (is_name || ended) && len > 0 &&
-		    strchr("+-,", list[len - 1]) == NULL)
+		if (!is_mark && octet != ANY_OCTET && (is_name || ended) &&
+		    len > 0 && strchr("+-,", list[len - 1]) == NULL)
 			list[len++] = ',';
 		ended = is_name;
-		if (is_name)
-			len += strlcpy(list + len,
-			    known[(octet - 128) % nknown], LIST_MAX - len);
+		if (octet == ANY_NAME)
+			len = add_name(list, len, rb_u8(script));
+		else if (is_name)
+			len = add_name(list, len, octet - FIRST_NAME);
 		else
 			list[len++] =
-			    (char)(octet == 255 ? rb_u8(script) : octet);
+			    (char)(octet == ANY_OCTET ? rb_u8(script) : octet);
 	}
 	return text_of((const uint8_t *)list, len);
 }
