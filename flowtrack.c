@@ -352,7 +352,7 @@ fill_half(const struct flowtrack *ft, uint32_t i, unsigned side,
 		.end_ns = h->end_ns,
 		.tcp_flags = (uint16_t)(h->count >> FLAGS_SHIFT),
 		.tos = (uint8_t)(h->sum >> TOS_SHIFT),
-		.direction = half_direction(h),
+		.direction = (uint8_t)half_direction(h),
 	};
 	if (ft->sights != NULL)
 		sight_fill(&ft->sights[i].half[side], out);
