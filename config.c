@@ -1688,8 +1688,8 @@ can_have(const struct config *running, const struct field_choice *fields)
 	return ((fields->needs & NEED_CACHE) == 0 || running->track.extra) &&
 	       ((fields->needs & NEED_PACKETS) == 0 ||
 		   running->capture.extra) &&
-	       (fields->needs & ~running->exporter.fields.needs & NEED_PORTS) ==
-		   0;
+	       (fields->needs & ~running->exporter.fields.needs &
+		   (NEED_PORTS | NEED_NAT)) == 0;
 }
 
 static void
@@ -1713,6 +1713,7 @@ config_adapt(struct config *cfg, const struct config *running, char *restart,
 	config_changes(running, cfg, true, restart, len);
 	cfg->track.key = running->track.key;
 	cfg->track.router = running->track.router;
+	cfg->nat = running->nat;
 	settle_fields(cfg);
 	if (!can_have(running, &cfg->exporter.fields)) {
 		keep_fields(cfg, running);

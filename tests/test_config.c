@@ -1250,6 +1250,33 @@ adapt(const char *running, const char *next, char restart[256])
 	return result;
 }
 
+#ifdef HAVE_MNL
+UNIT(nat_and_its_fields_wait_for_a_restart)
+{
+	char restart[256];
+
+	ck_assert_int_eq(
+	    adapt("interface a",
+		"interface a\nnat\nfields postNATSourceIPv4Address", restart),
+	    CONFIG_RUN);
+	ck_assert_str_eq(restart, "nat, fields");
+	ck_assert(!cfg.exporter.fields.nat);
+	ck_assert(!field_any(&cfg.exporter.fields));
+	ck_assert_int_eq(
+	    adapt("interface a\nnat", "interface a", restart), CONFIG_RUN);
+	ck_assert_str_eq(restart, "nat");
+	ck_assert(cfg.exporter.fields.nat);
+	ck_assert_uint_eq(cfg.exporter.fields.needs & NEED_NAT, NEED_NAT);
+}
+END_TEST
+#else
+UNIT(nat_and_its_fields_wait_for_a_restart)
+{
+	refuse_file("interface a\nnat\n", "", "F:2: --nat: softprobe was");
+}
+END_TEST
+#endif
+
 UNIT(fields_that_need_what_is_not_there_wait_for_a_restart)
 {
 	char restart[256];
@@ -1414,6 +1441,7 @@ UNIT_MAIN("config", defaults_are_those_of_the_manual,
     what_options_say_together_is_refused_where_one_of_them_stands,
     what_only_a_command_line_can_say_is_refused_in_a_file,
     the_last_file_that_is_named_counts, what_differs_is_told_by_option,
+    nat_and_its_fields_wait_for_a_restart,
     fields_that_need_what_is_not_there_wait_for_a_restart,
     the_flow_key_that_runs_decides_what_records_have,
     records_are_printed_or_exported_as_they_were_begun, version_is_printed_bare,
