@@ -185,6 +185,10 @@ lint:
 cross:
 	tests/cross.sh
 
+# How large it is, for this machine and those that make cross has been on.
+sizes:
+	mkdir -p build && packaging/sizes.sh | tee build/sizes.md
+
 install: all
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 \
 	    $(DESTDIR)$(MANDIR)/man8
@@ -273,4 +277,4 @@ clean:
 	    tests/*.o tests/*.gcda tests/*.gcno softprobe-*.tar.xz softprobe-*.spdx.json
 
 .PHONY: all tests check check-interop asan tsan valgrind fuzz fuzz-afl coverage bench bench-live lint \
-	cross install install-systemd install-completion uninstall dist sbom deb rpm clean
+	cross sizes install install-systemd install-completion uninstall dist sbom deb rpm clean

@@ -145,6 +145,7 @@ toolchain()
 	exec pkg-config "\$@"
 	EOF
 	chmod +x "$dir/pkg-config"
+	echo "$compiler" >"$dir/compiler" # for sizes.sh
 }
 
 # Whether a program of that toolchain runs here at all.
