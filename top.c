@@ -228,7 +228,7 @@ sort_by_other(struct top *t)
 static void
 pause_ms(uint32_t ms)
 {
-	struct timespec ts = { .tv_sec = ms / 1000,
+	struct timespec ts = { .tv_sec = (time_t)(ms / 1000),
 		.tv_nsec = (long)(ms % 1000) * 1000000 };
 
 	while (nanosleep(&ts, &ts) == -1 && errno == EINTR)
