@@ -619,7 +619,7 @@ walk_ethertype(struct frame *f, uint16_t type, struct packet *p)
  * Link layers
  */
 
-static enum decode_status
+static inline enum decode_status
 walk_ethernet(struct frame *f, struct packet *p)
 {
 	const uint8_t *h = rb_take(&f->r, 14);
