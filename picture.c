@@ -152,7 +152,7 @@ picture_parse(char *text)
 	if (line == NULL || !read_numbers(line, numbers, 6) ||
 	    head.sums.kept > FLOWS_MAX)
 		return NULL;
-	p = malloc(sizeof(*p) + head.sums.kept * sizeof(p->flow[0]));
+	p = malloc(sizeof(*p) + (size_t)head.sums.kept * sizeof(p->flow[0]));
 	if (p == NULL)
 		return NULL;
 	*p = head;

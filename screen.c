@@ -190,7 +190,7 @@ read_key(char *key)
 enum screen_event
 screen_wait(uint32_t timeout_ms, char *key)
 {
-	const struct timespec timeout = { .tv_sec = timeout_ms / 1000,
+	const struct timespec timeout = { .tv_sec = (time_t)(timeout_ms / 1000),
 		.tv_nsec = (long)(timeout_ms % 1000) * 1000000 };
 	fd_set fds;
 	int n;
