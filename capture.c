@@ -116,15 +116,22 @@ static enum decode_status __attribute__((cold, noinline)) decode_asked(
 }
 
 /*
- * Which way a packet passes an interface with this address; not known of what
+ * Which way a packet passes an interface, by its address or that of another
+ * one of the box, such as the bridge that it is a port of; not known of what
  * others send to others, which the port of a bridge sees both ways.
  */
 static enum packet_direction
-direction_by_mac(const uint8_t mac[6], const struct packet *p)
+direction_by_mac(const struct capture *c, const struct packet *p)
 {
-	if (memcmp(p->src_mac, mac, 6) == 0)
+	const struct link_table *all = c->config.links;
+
+	if (memcmp(p->src_mac, c->mac, 6) == 0)
 		return DIRECTION_OUT;
-	if ((p->dst_mac[0] & 1) != 0 || memcmp(p->dst_mac, mac, 6) == 0)
+	if ((p->dst_mac[0] & 1) != 0 || memcmp(p->dst_mac, c->mac, 6) == 0)
+		return DIRECTION_IN;
+	if (all != NULL && links_has_mac(all, p->src_mac))
+		return DIRECTION_OUT;
+	if (all != NULL && links_has_mac(all, p->dst_mac))
 		return DIRECTION_IN;
 	return DIRECTION_UNKNOWN;
 }
@@ -138,7 +145,7 @@ see_live(struct capture *c, struct packet *p)
 {
 	p->clock_ns = c->now_ns;
 	if (c->has_mac && p->direction == DIRECTION_UNKNOWN)
-		p->direction = direction_by_mac(c->mac, p) & 3U;
+		p->direction = direction_by_mac(c, p) & 3U;
 	if (c->config.links != NULL)
 		p->depth =
 		    15U & (c->bound_ifindex != 0

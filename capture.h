@@ -42,7 +42,7 @@ struct capture_config {
 	bool extra; /* hand over what --fields asks for, too */
 	uint16_t
 	    fanout; /* group that shares the interface's packets; 0 = none */
-	/* Live: how deep interfaces are; NULL = all alike.  Borrowed. */
+	/* Live: the interfaces of this machine, or NULL.  Borrowed. */
 	const struct link_table *links;
 	bool libpcap_reader; /* for all files, also classic ones: for tests */
 };

@@ -100,7 +100,8 @@ put(struct links *l, const struct link *new)
 	}
 	l->listed[at] = true;
 	l->unsettled |= l->link[at].lower != new->lower ||
-			l->link[at].master != new->master;
+			l->link[at].master != new->master ||
+			memcmp(l->link[at].mac, new->mac, 6) != 0;
 	l->changed = true;
 	l->link[at] = *new;
 }
@@ -184,6 +185,42 @@ fill_table(struct links *l)
 	l->truncated = wanted > LINK_TABLE_MAX;
 }
 
+/* Loopback's is all zeroes, and nobody's. */
+static bool
+has_address(const struct link *it)
+{
+	static const uint8_t none[6];
+
+	return it->has_mac && memcmp(it->mac, none, sizeof(none)) != 0;
+}
+
+/* Many interfaces may have one address. */
+static void
+put_mac(uint64_t slot[LINK_TABLE_SLOTS], size_t *used, const uint8_t mac[6])
+{
+	uint64_t word = link_mac_word(mac);
+	uint32_t at = link_mac_start(word);
+
+	while (slot[at] != 0 && slot[at] != word)
+		at = (at + 1) % LINK_TABLE_SLOTS;
+	*used += slot[at] == 0;
+	slot[at] = word;
+}
+
+static void
+fill_macs(struct links *l)
+{
+	uint64_t slot[LINK_TABLE_SLOTS] = { 0 };
+	size_t used = 0;
+
+	for (size_t i = 0; i < l->n && used < LINK_TABLE_MAX; i++)
+		if (has_address(&l->link[i]))
+			put_mac(slot, &used, l->link[i].mac);
+	for (size_t at = 0; at < LINK_TABLE_SLOTS; at++)
+		atomic_store_explicit(
+		    &l->table->mac[at], slot[at], memory_order_relaxed);
+}
+
 void
 links_settle(struct links *l)
 {
@@ -191,6 +228,7 @@ links_settle(struct links *l)
 		return;
 	find_depths(l);
 	fill_table(l);
+	fill_macs(l);
 	l->unsettled = false;
 }
 
@@ -382,7 +420,10 @@ take_neighbour(const struct nlmsghdr *h, void *arg)
 		*port = (uint32_t)nd->ndm_ifindex;
 }
 
-/* Ask behind which port a bridge knows a station; 0 = none. */
+/*
+ * Ask behind which port a bridge knows a station; 0 = none.  Addresses of this
+ * machine are no station's, though a bridge has them at its ports.
+ */
 static uint32_t
 ask_port(struct links *l, uint32_t bridge, const uint8_t mac[6], uint16_t vlan)
 {
@@ -391,6 +432,8 @@ ask_port(struct links *l, uint32_t bridge, const uint8_t mac[6], uint16_t vlan)
 	struct ndmsg *nd = mnl_nlmsg_put_extra_header(h, sizeof(*nd));
 	uint32_t port = 0;
 
+	if (links_has_mac(l->table, mac))
+		return 0;
 	h->nlmsg_type = RTM_GETNEIGH;
 	h->nlmsg_flags = NLM_F_REQUEST;
 	nd->ndm_family = AF_BRIDGE;

@@ -31,12 +31,14 @@ struct links;
 	(LINK_TABLE_SLOTS - LINK_TABLE_SLOTS / 4) /* interfaces in it */
 
 /*
- * The depth of those interfaces that stand over others.  A slot is
- * ifindex | depth << LINK_DEPTH_SHIFT; 0 is empty.  All zeroes is a table
- * that knows of none.
+ * The depth of those interfaces that stand over others, and the MAC addresses
+ * of all.  A slot of depths is ifindex | depth << LINK_DEPTH_SHIFT, one of
+ * addresses what link_mac_word() makes of it; 0 is empty.  All zeroes is a
+ * table that knows of none.
  */
 struct link_table {
 	_Atomic uint32_t slot[LINK_TABLE_SLOTS];
+	_Atomic uint64_t mac[LINK_TABLE_SLOTS];
 };
 
 /* Where the search for an interface begins. */
@@ -65,6 +67,44 @@ links_depth(const struct link_table *t, uint32_t ifindex)
 			return slot >> LINK_DEPTH_SHIFT;
 	}
 	return 0;
+}
+
+/* A MAC address as a word that is never 0. */
+static inline uint64_t
+link_mac_word(const uint8_t mac[6])
+{
+	uint64_t word = 1;
+
+	for (int i = 0; i < 6; i++)
+		word = word << 8 | mac[i];
+	return word;
+}
+
+/* Where the search for an address begins. */
+static inline uint32_t
+link_mac_start(uint64_t word)
+{
+	return (uint32_t)(word * UINT64_C(0x9e3779b97f4a7c15) >>
+			  (64 - LINK_TABLE_BITS));
+}
+
+/*
+ * Whether an interface of this machine has an address.  As links_depth(), by
+ * any thread.
+ */
+static inline bool
+links_has_mac(const struct link_table *t, const uint8_t mac[6])
+{
+	uint64_t word = link_mac_word(mac), slot;
+	uint32_t at = link_mac_start(word);
+
+	for (uint32_t i = 0; i < LINK_TABLE_SLOTS; i++) {
+		slot = atomic_load_explicit(
+		    &t->mac[(at + i) % LINK_TABLE_SLOTS], memory_order_relaxed);
+		if (slot == 0 || slot == word)
+			return slot == word;
+	}
+	return false;
 }
 
 /* One interface. */

@@ -175,7 +175,7 @@ open_interface(const struct probe *p, size_t i)
 	bool missing;
 
 	config.fanout = cfg->workers > 1 ? fanout_group(i) : 0;
-	config.links = cfg->track.router ? &p->links : NULL;
+	config.links = &p->links;
 	c = capture_open_live(s->name, s->ifindex, &config, &missing, errbuf);
 	if (c != NULL)
 		return c;

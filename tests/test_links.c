@@ -155,6 +155,24 @@ UNIT(tunnels_veth_and_other_namespaces_stand_on_none)
 }
 END_TEST
 
+UNIT(addresses_of_interfaces_are_known_while_they_are_there)
+{
+	static const uint8_t mac[] = { 2, 0, 0, 0, 0, 1 }, none[6];
+	struct links *l = opened();
+
+	ck_assert(!links_has_mac(&table, mac));
+	ck_assert(!links_has_mac(&table, none)); /* lo has it */
+	add(l, ETH0, NULL, 0, 0);
+	add(l, ETH1, NULL, 0, 0);
+	ck_assert(links_has_mac(&table, mac));
+	tell(l, RTM_DELLINK, AF_UNSPEC, ETH0, NULL, 0, 0, false);
+	ck_assert(links_has_mac(&table, mac));
+	tell(l, RTM_DELLINK, AF_UNSPEC, ETH1, NULL, 0, 0, false);
+	ck_assert(!links_has_mac(&table, mac));
+	links_free(l);
+}
+END_TEST
+
 UNIT(a_ring_of_interfaces_has_an_end)
 {
 	struct links *l = opened();
@@ -206,6 +224,7 @@ UNIT_MAIN("links", the_loopback_interface_is_there_and_stands_on_none,
     depths_follow_when_ports_come_and_go,
     a_port_that_leaves_its_bridge_is_still_there,
     tunnels_veth_and_other_namespaces_stand_on_none,
+    addresses_of_interfaces_are_known_while_they_are_there,
     a_ring_of_interfaces_has_an_end,
     what_does_not_fit_the_table_has_no_depth_and_nothing_hangs,
     truncated_messages_are_passed_over)
