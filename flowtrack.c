@@ -1032,6 +1032,13 @@ note_ports(struct half_extra *x, const struct packet *p)
 	}
 }
 
+static inline void
+note_macs(struct half_extra *x, const struct packet *p)
+{
+	memcpy(x->src_mac, p->src_mac, sizeof(x->src_mac));
+	memcpy(x->dst_mac, p->dst_mac, sizeof(x->dst_mac));
+}
+
 /* Note what records tell if asked to, of a packet that was accounted. */
 static void RARELY
 note_extra(struct flowtrack *ft, uint32_t i, int side, const struct packet *p,
@@ -1046,13 +1053,15 @@ note_extra(struct flowtrack *ft, uint32_t i, int side, const struct packet *p,
 			extra_merge(&x->packet, extra);
 		return;
 	}
-	memcpy(x->src_mac, p->src_mac, sizeof(x->src_mac));
-	memcpy(x->dst_mac, p->dst_mac, sizeof(x->dst_mac));
+	note_macs(x, p);
 	if (extra != NULL)
 		x->packet = *extra;
 }
 
-/* Whether a packet of a flow was counted, or will be, at another interface. */
+/*
+ * Whether a packet of a flow was counted, or will be, at another interface.
+ * Stations are those of the interface that counts, even if it was read late.
+ */
 static bool
 seen_again(struct flowtrack *ft, uint32_t i, bool side, const struct packet *p)
 {
@@ -1062,8 +1071,11 @@ seen_again(struct flowtrack *ft, uint32_t i, bool side, const struct packet *p)
 	    sight_counts(&ft->sights[i].half[side], p, ft->now_ms))
 		return false;
 	f->seen_ms = ft->now_ms;
-	if (ft->extra != NULL)
+	if (ft->extra != NULL) {
 		note_ports(&ft->extra[i].half[side], p);
+		if (sight_rank(p) == ft->sights[i].half[side].rank)
+			note_macs(&ft->extra[i].half[side], p);
+	}
 	ft->stats.again_packets++;
 	ft->stats.again_octets += p->octets;
 	return true;
