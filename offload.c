@@ -17,7 +17,7 @@
 #include "offload.h"
 #include "record.h"
 
-#define LOOK_NS (10 * NS_PER_S)
+#define LOOK_NS (5 * NS_PER_S)
 #define NAMES_LEN 200    /* of all interfaces in a line */
 #define FEATURES_MAX 512 /* that a kernel knows */
 #define FLOWTABLES_MAX 16

@@ -50,7 +50,7 @@ void offload_read(struct offload *);
 void offload_changed(struct offload *);
 
 /*
- * Look again if anything changed, but not more often than every 10 s, and
+ * Look again if anything changed, but not more often than every 5 s, and
  * write a line about each kind that is not what it was.  `links` are for the
  * names of all interfaces, where "any" is captured from; or NULL.
  */

@@ -12,6 +12,7 @@ import time
 import e2e
 from collect import Collector, StreamCollector
 from e2e import Probe, check, ctl, equal, sh, wait_for
+from frames import eth, udp4
 
 OTHERS = 20  # packets that are not softprobe's
 
@@ -104,8 +105,9 @@ def sessions_that_were_opened_again_are_left_out():
     """Each session has a port of its own, and its flow ends after it."""
     with StreamCollector() as tcp:
         path = e2e.path("again.json")
-        with Live("-i", "lo", "-t", "idle=1", "--reconnect", "1s", "-n",
-                "tcp://" + tcp.name, "-n", "json:" + path) as run:
+        with Live("-i", "lo", "-t", "idle=1", "-t", "tcp.fin=1", "-t",
+                "tcp.rst=1", "--reconnect", "1s", "-n", "tcp://" + tcp.name,
+                "-n", "json:" + path) as run:
             for n in range(1, 3):
                 check("session %d begins" % n,
                     wait_for(lambda: len(tcp.streams) >= n, 30), run)
@@ -290,6 +292,155 @@ def interfaces_of_a_router_are_looked_up():
         watch(*sources, talks=talks)
 
 
+def policy_routes_are_asked_by_source_and_class_of_service():
+    """Two uplinks: one host of the LAN goes by the other one."""
+    lan, up = WORLD["lan"], WORLD["up"]
+    for family in FAMILIES:
+        ip = ("ip", "-%d" % family)
+        far = {4: "192.0.2.1", 6: "2001:db8::1"}[family]
+        lan.sh("ip", "address", "add", prefix(family, LAN, 3), "dev", "eth0")
+        for host in ("wan", "up"):
+            WORLD[host].sh("ip", "address", "add", far, "dev", "lo")
+        sh(*ip, "route", "add", "default", "via", address(family, WAN, 2))
+        sh(*ip, "route", "add", "default", "via", address(family, UPLINK, 2),
+            "table", "100")
+        sh(*ip, "rule", "add", "from", address(family, LAN, 3), "iif", "lan0",
+            "lookup", "100")
+    def talks():
+        return [talk for family, far in ((4, "192.0.2.1"), (6, "2001:db8::1"))
+            for talk in (
+                Talk("by the first uplink", family, lan, WORLD["wan"], far,
+                    ("lan0", "wan0"), host=address(family, LAN, 2)),
+                Talk("by the second uplink", family, lan, up, far,
+                    ("lan0", "up0"), host=address(family, LAN, 3)))]
+    for sources in (("lan0",), ("lan0", "wan0", "up0"), ("any",)):
+        watch(*sources, talks=talks)
+    for family in FAMILIES:
+        ip = ("ip", "-%d" % family)
+        sh(*ip, "rule", "del", "from", address(family, LAN, 3), "iif", "lan0",
+            "lookup", "100")
+        sh(*ip, "route", "del", "default")
+
+
+def numbers_that_were_given_are_those_of_records():
+    lan, wan = WORLD["lan"], WORLD["wan"]
+    with Live("--json", "-i", "7001:lan0", "-i", "7002:up0") as run:
+        talk = Talk("forwarded", 4, lan, wan, address(4, WAN, 2),
+            ("lan0", "wan0"))
+        back = Talk("forwarded", 4, WORLD["up"], lan, address(4, LAN, 2),
+            ("up0", "lan0"))
+        wait_for(lambda: run.counted("packets in active flows") >=
+            2 * (THERE + BACK), 20)
+        run.stop()
+    records = run.records()
+    equal("-i N:NAME: what leaves by an interface not watched has its number",
+        talk.seen(records), {True: (THERE, 7001, index("wan0"), 0),
+            False: (BACK, index("wan0"), 7001, 1)})
+    equal("-i N:NAME: interfaces that are watched have the numbers given",
+        back.seen(records), {True: (THERE, 7002, 7001, 0),
+            False: (BACK, 7001, 7002, 0)})
+
+
+def routes_that_change_are_asked_anew():
+    """The same destination by one uplink, then by the other."""
+    lan, far = WORLD["lan"], "198.51.100.1"
+    for host in ("wan", "up"):
+        WORLD[host].sh("ip", "address", "add", far, "dev", "lo")
+    with Live("--json", "-i", "lan0", "-t", "idle=1") as run:
+        for host, near, net in (("wan", "wan0", WAN), ("up", "up0", UPLINK)):
+            sh("ip", "route", "replace", far, "via", address(4, net, 2))
+            talk = Talk("by " + near, 4, lan, WORLD[host], far, ("lan0", near))
+            seen = wait_for(lambda: talk.seen(run.records()), 30)
+            equal("an egress follows the route: " + talk.what,
+                seen.get(True, ())[1:3], (index("lan0"), index(near)))
+        run.stop()
+
+
+def nothing_is_asked_if_not_wanted():
+    lan, wan = WORLD["lan"], WORLD["wan"]
+    with Live("--json", "--no-routes", "-i", "lan0") as run:
+        talk = Talk("forwarded", 4, lan, wan, address(4, WAN, 2),
+            ("lan0", "wan0"))
+        wait_for(lambda: run.counted("packets in active flows") >=
+            THERE + BACK, 20)
+        run.stop()
+    equal("--no-routes: the interface that is not watched is 0",
+        talk.seen(run.records()), {True: (THERE, index("lan0"), 0, 0),
+            False: (BACK, 0, index("lan0"), 1)})
+
+
+def what_passes_by_is_not_looked_up():
+    """Frames for another station, on a mirrored port: they go nowhere."""
+    frame = eth(udp4(src="10.1.0.77", dst="10.2.0.2"))
+    def send():
+        with open("/run/netns/lan", "rb") as place:
+            ctypes.CDLL(None).setns(place.fileno(), CLONE_NEWNET)
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+            wire.bind(("eth0", 0))
+            wire.send(frame)
+    with Live("--json", "-i", "lan0") as run:
+        thread = threading.Thread(target=send)
+        thread.start()
+        thread.join()
+        wait_for(lambda: run.counted("packets in active flows") > 0, 20)
+        run.stop()
+    passed = [r.json for r in run.records() if r.src == "10.1.0.77"]
+    equal("what is for another station has no direction and no egress",
+        [(j["ingressInterface"], j["egressInterface"],
+            j.get("flowDirection")) for j in passed],
+        [(index("lan0"), 0, None)])
+
+
+def a_bridge_knows_the_ports_of_its_stations():
+    """The LAN behind a bridge with two ports, of which one is the host's."""
+    lan, wan = WORLD["lan"], WORLD["wan"]
+    sh("ip", "link", "add", "br0", "type", "bridge")
+    sh("ip", "link", "add", "spare0", "type", "veth", "peer", "name", "spare1")
+    for port in ("spare0", "lan0"):
+        sh("ip", "link", "set", port, "master", "br0", "up")
+    sh("ip", "link", "set", "br0", "up")
+    for family in FAMILIES:
+        sh("ip", "-%d" % family, "address", "flush", "dev", "lan0", "scope",
+            "global")
+    route_here(LAN, "br0")
+    def talks():
+        return forwarded_to_and_from(lan, wan, inside="br0")
+    ports = "+ingressPhysicalInterface,+egressPhysicalInterface"
+    for sources in (("br0",), ("wan0",), ("br0", "wan0"),
+            ("lan0", "br0", "wan0"), ("any",)):
+        records = watch(*sources, options=("--fields", ports), talks=talks)
+        if sources == ("wan0",):
+            continue
+        below = {index("br0"): index("lan0"), 0: 0}
+        equal(" ".join(sources) + ": the port of a bridge is told",
+            [r.json for r in records if r.protocol == 17 and any(
+                r.json[way + "PhysicalInterface"] != below.get(
+                    r.json[way + "Interface"], r.json[way + "Interface"])
+                for way in ("ingress", "egress"))][:1], [])
+    sh("ip", "link", "del", "br0")
+    sh("ip", "link", "del", "spare0")
+    route_here(LAN, "lan0")
+
+
+def offloads_are_said():
+    """What ethtool(8) changes, softprobe says; nothing twice."""
+    if not e2e.need("what interfaces merge and cut is said", "ethtool"):
+        return
+    sh("ethtool", "-K", "lan0", "gro", "on", "tso", "off", "gso", "off")
+    with Live("-i", "lan0", "-i", "wan0") as run:
+        check("at the start it is said what merges packets", wait_for(lambda:
+            "lan0: receive offload merges" in run.err, 20), run)
+        check("and what cuts them", "wan0: segmentation offload" in run.err and
+            "lan0, wan0: segm" not in run.err, run)
+        sh("ethtool", "-K", "lan0", "gro", "off")
+        check("it is said when that is over", wait_for(lambda:
+            "no longer so: lan0: receive offload" in run.err, 30), run)
+        equal("nothing is said twice",
+            run.err.count("wan0: segmentation offload"), 1)
+        run.stop()
+    sh("ethtool", "-K", "lan0", "tso", "on", "gso", "on")
+
+
 WORLD = {}
 
 
@@ -311,5 +462,10 @@ if __name__ == "__main__":
     for scope in ("all", "default", "lo"):
         set_sysctl("ipv6/conf/%s/disable_ipv6" % scope, 0)
     build_router()
-    e2e.main([interfaces_of_a_router_are_looked_up, own_sessions_are_left_out, own_sessions_are_metered_if_wanted,
+    e2e.main([interfaces_of_a_router_are_looked_up,
+        policy_routes_are_asked_by_source_and_class_of_service,
+        numbers_that_were_given_are_those_of_records,
+        routes_that_change_are_asked_anew, nothing_is_asked_if_not_wanted,
+        what_passes_by_is_not_looked_up,
+        a_bridge_knows_the_ports_of_its_stations, offloads_are_said, own_sessions_are_left_out, own_sessions_are_metered_if_wanted,
         sessions_that_were_opened_again_are_left_out])
