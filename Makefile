@@ -80,7 +80,7 @@ UNIT_TESTS = tests/test_bytes tests/test_capture tests/test_conffile tests/test_
 	tests/test_control tests/test_decode tests/test_endpoint tests/test_exporter \
 	tests/test_fields tests/test_flowtrack tests/test_fragment tests/test_golden tests/test_httpd \
 	tests/test_ie tests/test_input tests/test_largest tests/test_links tests/test_message tests/test_metrics tests/test_nat tests/test_nat_events tests/test_notify tests/test_offload tests/test_own tests/test_pcapfile tests/test_picture tests/test_printer \
-	tests/test_privdrop tests/test_queue tests/test_report tests/test_ring tests/test_route tests/test_sampler tests/test_sandbox tests/test_share tests/test_sight tests/test_transport tests/test_transport_file tests/test_transport_stream tests/test_tree tests/test_values
+	tests/test_privdrop tests/test_queue tests/test_report tests/test_ring tests/test_route tests/test_router tests/test_sampler tests/test_sandbox tests/test_share tests/test_sight tests/test_transport tests/test_transport_file tests/test_transport_stream tests/test_tree tests/test_values
 FUZZERS = tests/fuzz_decode tests/fuzz_capture tests/fuzz_flowtrack \
 	tests/fuzz_pcapfile tests/fuzz_conffile tests/fuzz_config tests/fuzz_control tests/fuzz_endpoint \
 	tests/fuzz_export tests/fuzz_fields tests/fuzz_picture tests/fuzz_reply
