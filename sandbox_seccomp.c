@@ -125,6 +125,7 @@ static const struct {
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define FILTER_MAX 4096 /* BPF_MAXINSNS */
+#define ROOM_OCTETS 1048576
 
 static struct sock_fprog program[SANDBOX_ROLES];
 
@@ -271,10 +272,24 @@ compile(enum sandbox_role role)
 	return error;
 }
 
+/* Short of memory libseccomp may crash: there has to be more than it needs. */
+static bool
+has_room(void)
+{
+	void *volatile room = malloc(ROOM_OCTETS);
+
+	free(room);
+	return room != NULL;
+}
+
 int
 sandbox_seccomp_init(unsigned int needs)
 {
 	(void)needs;
+	if (!has_room()) {
+		errno = ENOMEM;
+		return -1;
+	}
 	learn_names();
 	for (int role = 0; role < SANDBOX_ROLES; role++) {
 		int error = compile((enum sandbox_role)role);
