@@ -1327,11 +1327,15 @@ settle_collector(struct parse *p, struct collector_config *to)
 {
 	if (!dialect_for(to->version)->has_sets) /* 32 bits */
 		p->cfg->track.octets_max = UINT32_MAX;
-	/* Not all collectors count options data in the IPFIX sequence. */
+	/*
+	 * Not all collectors count options data in the IPFIX sequence; but
+	 * none can tell true totals without the rate of sampling.
+	 */
 	if (to->options == EXPORT_BY_VERSION)
 		to->options = to->version == 9 || to->kind == COLLECTOR_FILE
 				  ? EXPORT_ALL
-				  : 0;
+			      : to->version == 10 ? EXPORT_IF_SAMPLED
+						  : 0;
 	return check_kind(p, to) != CONFIG_RUN ? CONFIG_BAD
 					       : check_version(p, to);
 }

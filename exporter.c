@@ -159,6 +159,22 @@ template_shift(const struct exporter *e)
 	return (uint16_t)(block * TEMPLATES_MAX);
 }
 
+/*
+ * Choose the options data of a collector.  What it is told it is told from then
+ * on: the rate also when it is 1 again.
+ */
+static void
+choose_options(const struct exporter *e, struct collector *c)
+{
+	unsigned wanted = c->config.options;
+
+	if ((wanted & EXPORT_IF_SAMPLED) && e->config.sampling.interval > 1)
+		wanted |= EXPORT_SAMPLING;
+	for (unsigned kind = 0; kind < OPTION_KINDS; kind++)
+		if ((wanted & kind_switch[kind]) && c->option[kind].nfields > 0)
+			c->options |= 1U << kind;
+}
+
 static void
 make_templates(const struct exporter *e, struct collector *c)
 {
@@ -169,9 +185,9 @@ make_templates(const struct exporter *e, struct collector *c)
 			c->template[i].id =
 			    (uint16_t)(c->template[i].id + template_shift(e));
 	for (unsigned kind = 0; kind < OPTION_KINDS; kind++)
-		if (template_option(&c->option[kind], kind, c->dialect->bit) &&
-		    (c->config.options & kind_switch[kind]))
-			c->options |= 1U << kind;
+		if (!template_option(&c->option[kind], kind, c->dialect->bit))
+			c->option[kind].nfields = 0;
+	choose_options(e, c);
 	c->tells_events = e->config.nat_events;
 	for (unsigned v6 = 0; v6 < EVENT_TEMPLATES; v6++)
 		template_event(&c->event[v6], v6);
@@ -1167,6 +1183,19 @@ fill_next(const struct exporter *e, struct collector **next,
 	return n;
 }
 
+/* Tell how packets are sampled now, by new templates if it was not told. */
+static void
+put_new_options(struct exporter *e, struct collector *c)
+{
+	unsigned before = c->options;
+
+	choose_options(e, c);
+	for (unsigned kind = 0; kind < OPTION_KINDS; kind++)
+		if (c->options & ~before & 1U << kind)
+			put_template(e, c, &c->option[kind]);
+	put_options(e, c, EXPORT_SAMPLING);
+}
+
 /* A kept collector is told of what is another now: CHANGED_ bits. */
 static void
 keep_collector(struct exporter *e, struct collector *c,
@@ -1187,7 +1216,7 @@ keep_collector(struct exporter *e, struct collector *c,
 	if (changed & CHANGED_FIELDS)
 		put_flow_templates(e, c);
 	if (changed & CHANGED_SAMPLING)
-		put_options(e, c, EXPORT_SAMPLING);
+		put_new_options(e, c);
 	send_message(e, c, e->now_ns);
 }
 

@@ -254,6 +254,10 @@ def only(session, element):
 
 def options_of_sampling():
     packets = many_packets()[:2000]
+    for given, told in (("1", False), ("100", True)):
+        _, session = stream(packets, "-s", given, version="10")
+        equal("IPFIX -s %s: the rate is told if not all packets count" % given,
+            [o[34] for o in only(session, 34)] != [], told)
     for given, rate, how, algorithm in (("1", 1, 1, 1), ("100", 100, 1, 1),
             ("random:20000", 20000, 2, 4), ("hash:7", 7, 2, 8)):
         for version in ("9", "10"):

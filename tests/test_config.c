@@ -825,7 +825,7 @@ UNIT(options_data_are_chosen_by_name_or_version)
 	};
 
 	accept_line("-r x");
-	ck_assert_uint_eq(cfg.defaults.options, 0);
+	ck_assert_uint_eq(cfg.defaults.options, EXPORT_IF_SAMPLED);
 	accept_line("-r x -v 9");
 	ck_assert_uint_eq(cfg.defaults.options, EXPORT_ALL);
 	accept_line("-r x --options all");
