@@ -36,7 +36,7 @@ enum {
 	EXPORT_STATISTICS = 4,
 	EXPORT_EXPORTER = 8,
 	EXPORT_ALL = 15,
-	EXPORT_IF_SAMPLED = 16,      /* EXPORT_SAMPLING where there is some */
+	EXPORT_IF_SAMPLED = 16,     /* EXPORT_SAMPLING where there is some */
 	EXPORT_BY_VERSION = 1 << 30 /* not chosen: as the version has it */
 };
 
