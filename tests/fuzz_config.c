@@ -56,7 +56,8 @@ check_collectors(const struct config *cfg)
 		require(d != NULL);
 		require(!d->has_sets ||
 			message_least(d, &cfg->exporter.fields) <= c->mtu);
-		require(c->options <= EXPORT_ALL);
+		require(c->options <= EXPORT_ALL ||
+			c->options == EXPORT_IF_SAMPLED);
 		require(transport_unsupported(c->kind) == NULL);
 	}
 }
