@@ -480,7 +480,8 @@ report(struct flowtrack *ft, uint32_t i, enum flow_end why)
 
 /* Entries --------------------------------------------------------------- */
 
-static inline void
+/* In place always: a call that only fetches ahead has no effect to keep. */
+static inline void __attribute__((always_inline))
 fetch_flow(const struct flowtrack *ft, uint32_t i)
 {
 	__builtin_prefetch(&ft->flow[i].key);
