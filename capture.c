@@ -151,6 +151,7 @@ see_live(struct capture *c, struct packet *p)
 		    15U & (c->bound_ifindex != 0
 				  ? c->depth
 				  : links_depth(c->config.links, p->ifindex));
+	p->covered = p->depth < c->deepest;
 	c->stats.above_mtu += p->octets > c->mtu;
 }
 

@@ -63,6 +63,7 @@ struct capture {
 	bool has_mac;
 	uint8_t mac[6];        /* its own, for telling directions */
 	unsigned int depth;    /* of the bound interface */
+	unsigned int deepest;  /* of all interfaces */
 	uint64_t now_ns;       /* clock_ns of this read */
 	uint64_t checked_ns;   /* when link_trouble was asked */
 	bool failing;          /* about to be lost, see error */

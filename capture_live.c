@@ -483,6 +483,8 @@ capture_read_live(struct capture *c)
 		return CAPTURE_LOST;
 	if (c->config.links != NULL)
 		c->depth = links_depth(c->config.links, c->bound_ifindex);
+	if (c->config.links != NULL)
+		c->deepest = links_deepest(c->config.links);
 	n = dispatch_live(c);
 	capture_flush(c);
 	if (n > 0)

@@ -658,7 +658,7 @@ walk_sll(struct frame *f, struct packet *p)
 {
 	uint16_t type;
 
-	p->direction = (unsigned)sll_direction(rb_u16(&f->r)) & 15U;
+	p->direction = (unsigned)sll_direction(rb_u16(&f->r)) & 7U;
 	rb_take(&f->r, 2); /* ARPHRD_ type */
 	read_sll_address(&f->r, rb_u16(&f->r), p);
 	type = rb_u16(&f->r);
@@ -674,7 +674,7 @@ walk_sll2(struct frame *f, struct packet *p)
 	rb_take(&f->r, 2);
 	ifindex = rb_u32(&f->r);
 	rb_take(&f->r, 2); /* ARPHRD_ type */
-	p->direction = (unsigned)sll_direction(rb_u8(&f->r)) & 15U;
+	p->direction = (unsigned)sll_direction(rb_u8(&f->r)) & 7U;
 	read_sll_address(&f->r, rb_u8(&f->r), p);
 	if (f->r.bad)
 		return DISCARD_SHORT_LINK;

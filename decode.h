@@ -70,7 +70,8 @@ struct packet {
 	uint8_t tos;           /* type of service, or traffic class */
 	uint8_t fragment;      /* enum fragment_kind */
 	uint8_t notes;         /* NOTE_ bits */
-	uint8_t direction : 4; /* enum packet_direction */
+	uint8_t direction : 3; /* enum packet_direction */
+	uint8_t covered : 1;   /* an interface may stand above that one */
 	uint8_t depth : 4;     /* interfaces below the one where it was seen */
 	uint8_t src_mac[6], dst_mac[6]; /* zero where there are none */
 };

@@ -55,14 +55,22 @@ enum flow_state { FIN_SEEN_0 = 1, FIN_SEEN_1 = 2, RST_SEEN = 4, USED = 8 };
  */
 struct half {
 	uint64_t count; /* packets; TCP flags in the 16 highest bits */
-	uint64_t sum;   /* octets; direction and class of service above them */
+	uint64_t sum;   /* octets; RANK, direction, class of service above */
 	uint64_t start_ns, end_ns;
 };
 
 #define FLAGS_SHIFT 48
+#define RANK_SHIFT 45 /* 7 bits, of a half that is SETTLED */
 #define DIRECTION_SHIFT 54
 #define TOS_SHIFT 56
-#define OCTETS_MAX ((UINT64_C(1) << 52) - 1)
+#define OCTETS_MAX ((UINT64_C(1) << RANK_SHIFT) - 1)
+
+/*
+ * Of a router: where this half is counted stands in RANK, and nothing else of
+ * its sight can change it; and by which interface it leaves is noted there.
+ */
+#define SETTLED (UINT64_C(1) << 52)
+#define LEAVING_NOTED (UINT64_C(1) << 53)
 
 /*
  * One conversation, in two cache lines: what finds it and what times it, and
@@ -138,7 +146,13 @@ half_packets(const struct half *h)
 static inline uint64_t
 half_octets(const struct half *h)
 {
-	return h->sum & ((UINT64_C(1) << DIRECTION_SHIFT) - 1);
+	return h->sum & OCTETS_MAX;
+}
+
+static inline uint8_t
+half_rank(const struct half *h)
+{
+	return h->sum >> RANK_SHIFT & 0x7f;
 }
 
 static inline enum packet_direction
@@ -480,14 +494,15 @@ report(struct flowtrack *ft, uint32_t i, enum flow_end why)
 
 /* Entries --------------------------------------------------------------- */
 
-/* In place always: a call that only fetches ahead has no effect to keep. */
+/*
+ * In place always: a call that only fetches ahead has no effect to keep. Sights
+ * are touched too seldom to be worth it.
+ */
 static inline void __attribute__((always_inline))
 fetch_flow(const struct flowtrack *ft, uint32_t i)
 {
 	__builtin_prefetch(&ft->flow[i].key);
 	__builtin_prefetch(&ft->flow[i].half);
-	if (ft->sights != NULL)
-		__builtin_prefetch(&ft->sights[i]);
 }
 
 static inline struct bucket *
@@ -1061,15 +1076,49 @@ note_extra(struct flowtrack *ft, uint32_t i, int side, const struct packet *p,
 
 /*
  * Whether a packet of a flow was counted, or will be, at another interface.
- * Stations are those of the interface that counts, even if it was read late.
+ * Once this is settled the flow's own lines tell, and its sight is left alone.
+ */
+static inline bool
+is_again(struct flowtrack *ft, uint32_t i, bool side, const struct packet *p)
+{
+	struct half *h = &ft->flow[i].half[side];
+	uint8_t rank = sight_rank(p);
+
+	if ((h->sum & SETTLED) && rank == half_rank(h))
+		return false;
+	if ((h->sum & SETTLED) && rank < half_rank(h) &&
+	    (p->direction == DIRECTION_IN || (h->sum & LEAVING_NOTED)))
+		return true;
+	h->sum &= ~SETTLED;
+	if (sight_counts(&ft->sights[i].half[side], p, ft->now_ms))
+		return false;
+	if (p->direction == DIRECTION_OUT)
+		h->sum |= LEAVING_NOTED;
+	return true;
+}
+
+/* A packet was counted: is that where all of this half will be? */
+static inline void
+settle(
+    const struct flowtrack *ft, uint32_t i, bool side, const struct packet *p)
+{
+	struct half *h = &ft->flow[i].half[side];
+
+	if (sight_is_settled(&ft->sights[i].half[side], p))
+		h->sum = (h->sum & ~(UINT64_C(0x7f) << RANK_SHIFT)) | SETTLED |
+			 (uint64_t)sight_rank(p) << RANK_SHIFT;
+}
+
+/*
+ * As is_again, and count it.  Stations are those of the interface that counts,
+ * even if it was read late.
  */
 static bool
 seen_again(struct flowtrack *ft, uint32_t i, bool side, const struct packet *p)
 {
 	struct flow *f = &ft->flow[i];
 
-	if (is_idle(ft, f) ||
-	    sight_counts(&ft->sights[i].half[side], p, ft->now_ms))
+	if (is_idle(ft, f) || !is_again(ft, i, side, p))
 		return false;
 	f->seen_ms = ft->now_ms;
 	if (ft->extra != NULL) {
@@ -1103,6 +1152,8 @@ account(struct flowtrack *ft, const struct probe *q, const struct packet *p)
 	}
 	f->seen_ms = ft->now_ms;
 	add_to_half(&f->half[side], p);
+	if (ft->sights != NULL && !(f->half[side].sum & SETTLED))
+		settle(ft, i, side, p);
 	if (begins)
 		wheel_place(ft, i);
 	if (p->tcp_flags & (TCP_FIN | TCP_RST))

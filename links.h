@@ -41,6 +41,22 @@ struct link_table {
 	_Atomic uint64_t mac[LINK_TABLE_SLOTS];
 };
 
+/* The greatest depth of all; looks at the whole table.  Any thread. */
+static inline unsigned int
+links_deepest(const struct link_table *t)
+{
+	unsigned int deepest = 0;
+
+	for (uint32_t i = 0; i < LINK_TABLE_SLOTS; i++) {
+		uint32_t slot =
+		    atomic_load_explicit(&t->slot[i], memory_order_relaxed);
+
+		if (slot >> LINK_DEPTH_SHIFT > deepest)
+			deepest = slot >> LINK_DEPTH_SHIFT;
+	}
+	return deepest;
+}
+
 /* Where the search for an interface begins. */
 static inline uint32_t
 link_table_start(uint32_t ifindex)

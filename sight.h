@@ -166,6 +166,17 @@ sight_counts(struct sight *s, const struct packet *p, uint32_t now_ms)
 	return true;
 }
 
+/*
+ * Whether all packets of this direction will count where p, the last one, did:
+ * no higher rank can be met, or it is too late for one to be another sighting.
+ */
+static inline bool
+sight_is_settled(const struct sight *s, const struct packet *p)
+{
+	return s->debt == 0 && s->rank == sight_rank(p) &&
+	       (s->grown || (p->direction == DIRECTION_IN && !p->covered));
+}
+
 /* Tell a half of a record which way its packets passed the box. */
 static inline void
 sight_fill(const struct sight *s, struct flow_half *h)

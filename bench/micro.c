@@ -301,6 +301,7 @@ sample_packet(struct packet *p, uint32_t i, uint64_t time_ns)
 	p->protocol = 17;
 	p->ip_version = 4;
 	p->octets = 100;
+	p->direction = DIRECTION_IN;
 	p->time_ns = p->clock_ns = time_ns;
 }
 
