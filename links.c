@@ -216,9 +216,12 @@ fill_macs(struct links *l)
 	for (size_t i = 0; i < l->n && used < LINK_TABLE_MAX; i++)
 		if (has_address(&l->link[i]))
 			put_mac(slot, &used, l->link[i].mac);
-	for (size_t at = 0; at < LINK_TABLE_SLOTS; at++)
-		atomic_store_explicit(
-		    &l->table->mac[at], slot[at], memory_order_relaxed);
+	for (size_t at = 0; at < LINK_TABLE_SLOTS; at++) {
+		atomic_store_explicit(&l->table->mac_high[at],
+		    (uint32_t)(slot[at] >> 32), memory_order_relaxed);
+		atomic_store_explicit(&l->table->mac_low[at],
+		    (uint32_t)slot[at], memory_order_relaxed);
+	}
 }
 
 void

@@ -38,7 +38,8 @@ struct links;
  */
 struct link_table {
 	_Atomic uint32_t slot[LINK_TABLE_SLOTS];
-	_Atomic uint64_t mac[LINK_TABLE_SLOTS];
+	/* In two halves, since not every machine reads 64 bits at once. */
+	_Atomic uint32_t mac_high[LINK_TABLE_SLOTS], mac_low[LINK_TABLE_SLOTS];
 };
 
 /* The greatest depth of all; looks at the whole table.  Any thread. */
@@ -115,8 +116,13 @@ links_has_mac(const struct link_table *t, const uint8_t mac[6])
 	uint32_t at = link_mac_start(word);
 
 	for (uint32_t i = 0; i < LINK_TABLE_SLOTS; i++) {
-		slot = atomic_load_explicit(
-		    &t->mac[(at + i) % LINK_TABLE_SLOTS], memory_order_relaxed);
+		uint32_t k = (at + i) % LINK_TABLE_SLOTS;
+
+		slot =
+		    (uint64_t)atomic_load_explicit(
+			&t->mac_high[k], memory_order_relaxed)
+			<< 32 |
+		    atomic_load_explicit(&t->mac_low[k], memory_order_relaxed);
 		if (slot == 0 || slot == word)
 			return slot == word;
 	}
