@@ -526,6 +526,13 @@ def private_network(name):
     return True
 
 
+def make_value(*names):
+    """The words that variables of the Makefile come to."""
+    return subprocess.run([os.path.join(TREE, "tests", "make-value.sh"),
+        *names], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True,
+        timeout=SECONDS).stdout.decode().split()
+
+
 def sh(*words, ok=True):
     """Run a command; with ok its failure is the test's."""
     done = subprocess.run(words, stdin=subprocess.DEVNULL,

@@ -17,20 +17,15 @@ FILES_OF_A_RUN = ["unveil /etc r", "unveil /out rwc", "unveil /run c"]
 PLEDGES = "stdio rpath wpath cpath inet unix dns"
 
 
-def value(*names):
-    return e2e.sh(os.path.join(e2e.TREE, "tests", "make-value.sh"),
-        *names).split()
-
-
 def built(system):
     """tests/elsewhere/confine.c and the sandbox as if on that system."""
     program = path("confine-" + system.strip("_"))
-    done = subprocess.run(value("CC", "WARN", "DEPS_CFLAGS") + ["-Werror",
+    done = subprocess.run(e2e.make_value("CC", "WARN", "DEPS_CFLAGS") + ["-Werror",
         "-std=c11", "-O1", "-D_GNU_SOURCE", "-U__linux__", "-D" + system,
         "-I" + e2e.TREE, "-I" + HERE, "-include", "calls.h", "-o", program,
         os.path.join(HERE, "confine.c")] + [os.path.join(e2e.TREE, name)
         for name in ("sandbox.c", "sandbox_pledge.c", "sandbox_capsicum.c",
-        "log.c", "text.c")] + value("DEPS_LIBS") + ["-pthread"],
+        "log.c", "text.c")] + e2e.make_value("DEPS_LIBS") + ["-pthread"],
         capture_output=True, text=True, cwd=e2e.TREE)
     check("%s: it is built without a warning" % system, done.returncode == 0,
         done.stderr)
@@ -77,6 +72,6 @@ def files_are_short():
 
 
 if __name__ == "__main__":
-    if not e2e.need("all of it", value("CC")[0]):
+    if not e2e.need("all of it", e2e.make_value("CC")[0]):
         e2e.main([])
     e2e.main([openbsd, freebsd, files_are_short])

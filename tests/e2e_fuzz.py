@@ -18,8 +18,7 @@ def each_target_finds_nothing():
     if e2e.SANITIZED:
         e2e.skip("fuzz targets", "`make fuzz` runs them")
         return
-    targets = subprocess.run(["tests/make-value.sh", "FUZZERS"],
-        cwd=e2e.TREE, capture_output=True, text=True, check=True).stdout.split()
+    targets = e2e.make_value("FUZZERS")
     ran = subprocess.run(["tests/fuzz.sh"] + targets, cwd=e2e.TREE,
         env=dict(os.environ, FUZZ_SECONDS=SECONDS, FUZZ_JOBS="2", FUZZ_OPT="-O1"), capture_output=True,
         text=True)

@@ -408,8 +408,7 @@ def binary_is_hardened():
         check("the binary is " + name, re.search(pattern, said), said[-300:])
     mode = os.stat(e2e.SOFTPROBE).st_mode
     equal("it is not set-user-ID", mode & (stat.S_ISUID | stat.S_ISGID), 0)
-    values = sh(os.path.join(e2e.TREE, "tests", "make-value.sh"), "CC",
-        "FORTIFY", "HARDEN").split()
+    values = e2e.make_value("CC", "FORTIFY", "HARDEN")
     if not e2e.need("what the compiler can do", values[0], "objdump"):
         return
     # Those who give a level of their own have it.
