@@ -95,10 +95,11 @@ class StreamCollector:
 
     def _accept(self):
         while True:
+            closing = self.closing  # before looking: who came is let in
             try:
                 session, _ = self.socket.accept()
             except TimeoutError:
-                if self.closing:
+                if closing:
                     return
                 continue
             except OSError:  # it was killed
