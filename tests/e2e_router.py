@@ -461,6 +461,8 @@ def knows_the_box():
 def two_interfaces():
     for sources in ("lan0", "wan0"), ("any",):
         watch("two interfaces", sources, three_ways("lan", "wan"))
+        watch("two interfaces, three workers", sources, three_ways("lan",
+            "wan"), args=("--workers", "3"))
 
 
 def one_interface():
