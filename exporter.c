@@ -1123,6 +1123,12 @@ exporter_settled(const struct exporter *e)
 }
 
 bool
+exporter_lets_go(const struct exporter *e)
+{
+	return e->nleaving > 0;
+}
+
+bool
 exporter_pending(const struct exporter *e)
 {
 	for (size_t i = 0; i < e->ncollectors; i++)

@@ -150,6 +150,9 @@ void exporter_send_templates(struct exporter *);
 /* Whether every name was looked up once, with whatever outcome. */
 bool exporter_settled(const struct exporter *);
 
+/* Whether collectors that were removed still use their strings. */
+bool exporter_lets_go(const struct exporter *);
+
 /* Whether messages wait in a queue that can still be sent. */
 bool exporter_pending(const struct exporter *);
 

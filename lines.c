@@ -27,7 +27,7 @@ lines_memory(enum collector_kind kind)
 {
 	if (!endpoint_is_file(kind) || kind == COLLECTOR_FILE)
 		return 0; /* messages */
-	return sizeof(struct lines) + printer_memory() + 4 * LINES_MAX;
+	return sizeof(struct lines) + printer_memory() + (size_t)4 * LINES_MAX;
 }
 
 struct lines *

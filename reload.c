@@ -86,6 +86,9 @@ reload_free(struct reload *r)
 	if (r->phase != RELOAD_IDLE)
 		config_free(&r->next);
 	r->phase = RELOAD_IDLE;
+	if (r->keeps_old)
+		config_free(&r->old);
+	r->keeps_old = false;
 	conffile_free(r->first);
 	r->first = NULL;
 	free(r->path);
@@ -183,6 +186,19 @@ exchange(struct reload *r, struct config *now)
 	}
 }
 
+/* Free what was replaced once nobody uses it. */
+static void
+free_old(struct probe *p)
+{
+	struct reload *r = &p->reload;
+
+	if (!r->keeps_old ||
+	    (p->exporter != NULL && exporter_lets_go(p->exporter)))
+		return;
+	config_free(&r->old);
+	r->keeps_old = false;
+}
+
 /* The meters have changed; now all else does. */
 static void
 change_rest(struct probe *p)
@@ -205,7 +221,9 @@ change_rest(struct probe *p)
 	if (r->next.debug != p->config.debug)
 		log_set_debug(r->next.debug);
 	exchange(r, &p->config);
-	config_free(&r->next);
+	r->old = r->next;
+	r->keeps_old = true;
+	free_old(p);
 	say_done(p);
 }
 
@@ -352,7 +370,8 @@ reload_step(struct probe *p, uint64_t mono_ns)
 {
 	struct reload *r = &p->reload;
 
-	if (r->phase == RELOAD_IDLE && r->begun != r->wanted)
+	free_old(p);
+	if (r->phase == RELOAD_IDLE && r->begun != r->wanted && !r->keeps_old)
 		begin(p, mono_ns);
 	if (r->phase == RELOAD_TRYING)
 		step_trying(p);

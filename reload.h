@@ -39,6 +39,10 @@ struct reload {
 	struct meter_call call;
 	uint64_t until_ns; /* monotonic: of RELOAD_DRAINING */
 
+	/* What the last one replaced, while removed collectors use it. */
+	struct config old;
+	bool keeps_old;
+
 	/* What came of the last one. */
 	bool refused;
 	char changed[CONFIG_ERROR_LEN]; /* option names, ", " between them */

@@ -1068,7 +1068,7 @@ UNIT(statistics_of_several_caches_add_up)
 	ck_assert_uint_eq(sum.packets, 8);
 	ck_assert_uint_eq(sum.octets, 800);
 	ck_assert_uint_eq(sum.flows, 6);
-	ck_assert_uint_eq(sum.active, 2 * one.active);
+	ck_assert_uint_eq(sum.active, UINT64_C(2) * one.active);
 	ck_assert_uint_eq(sum.active_max, 4);
 	ck_assert_uint_eq(sum.ended[FLOW_END_IDLE], 2 * one.ended[1]);
 	ck_assert_uint_eq(sum.ended_packets, 2 * one.ended_packets);

@@ -6,7 +6,7 @@
 #include "record.h"
 #include "unit.h"
 
-#define KEEP_NS 1000
+#define KEEP_NS UINT64_C(1000)
 
 static struct own_session
 session(uint16_t local_port)
