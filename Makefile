@@ -142,7 +142,7 @@ check-interop: all $(FIXBUF)
 # The same tests in a copy of the tree built with the sanitizers.
 SAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 COPY = rm -rf build/$@ && mkdir -p build/$@ && \
-	cp -R *.c *.h Makefile VERSION bench docs man packaging tests build/$@/ && \
+	cp -R *.c *.h Makefile VERSION *.md bench docs man packaging tests build/$@/ && \
 	cd build/$@ && $(MAKE) clean >/dev/null
 
 asan:
