@@ -80,15 +80,30 @@ reload_first(
 	return read_config(r, &p->config, errbuf);
 }
 
+/* Free what was replaced once nobody uses it. */
+static void
+free_old(struct reload *r)
+{
+	while (r->nold > 0) {
+		struct config *old = r->old[--r->nold];
+
+		config_free(old);
+		free(old);
+		r->old[r->nold] = NULL;
+	}
+}
+
 void
 reload_free(struct reload *r)
 {
 	if (r->phase != RELOAD_IDLE)
 		config_free(&r->next);
 	r->phase = RELOAD_IDLE;
-	if (r->keeps_old)
-		config_free(&r->old);
-	r->keeps_old = false;
+	free_old(r);
+	for (size_t i = 0; i < RELOADS_KEPT; i++) {
+		free(r->old[i]); /* a place that was not needed */
+		r->old[i] = NULL;
+	}
 	conffile_free(r->first);
 	r->first = NULL;
 	free(r->path);
@@ -186,17 +201,32 @@ exchange(struct reload *r, struct config *now)
 	}
 }
 
-/* Free what was replaced once nobody uses it. */
+static bool
+uses_old(const struct probe *p)
+{
+	return p->exporter != NULL && exporter_lets_go(p->exporter);
+}
+
+/* Put what was replaced aside.  The place for it was made before. */
 static void
-free_old(struct probe *p)
+keep_old(struct probe *p)
 {
 	struct reload *r = &p->reload;
 
-	if (!r->keeps_old ||
-	    (p->exporter != NULL && exporter_lets_go(p->exporter)))
-		return;
-	config_free(&r->old);
-	r->keeps_old = false;
+	*r->old[r->nold++] = r->next;
+	if (!uses_old(p))
+		free_old(r);
+}
+
+/* Make a place for what will be replaced; false if there is none now. */
+static bool
+make_place(struct reload *r)
+{
+	if (r->nold == RELOADS_KEPT)
+		return false;
+	if (r->old[r->nold] == NULL)
+		r->old[r->nold] = malloc(sizeof(struct config));
+	return r->old[r->nold] != NULL;
 }
 
 /* The meters have changed; now all else does. */
@@ -221,9 +251,7 @@ change_rest(struct probe *p)
 	if (r->next.debug != p->config.debug)
 		log_set_debug(r->next.debug);
 	exchange(r, &p->config);
-	r->old = r->next;
-	r->keeps_old = true;
-	free_old(p);
+	keep_old(p);
 	say_done(p);
 }
 
@@ -370,8 +398,9 @@ reload_step(struct probe *p, uint64_t mono_ns)
 {
 	struct reload *r = &p->reload;
 
-	free_old(p);
-	if (r->phase == RELOAD_IDLE && r->begun != r->wanted && !r->keeps_old)
+	if (r->nold > 0 && !uses_old(p))
+		free_old(r);
+	if (r->phase == RELOAD_IDLE && r->begun != r->wanted && make_place(r))
 		begin(p, mono_ns);
 	if (r->phase == RELOAD_TRYING)
 		step_trying(p);

@@ -17,6 +17,9 @@
 
 struct probe; /* probe.h */
 
+/* Whoever reloads more often while collectors leave has to wait for them. */
+#define RELOADS_KEPT 8
+
 enum reload_phase {
 	RELOAD_IDLE,
 	RELOAD_TRYING,   /* the meters: can they have the filter? */
@@ -39,9 +42,9 @@ struct reload {
 	struct meter_call call;
 	uint64_t until_ns; /* monotonic: of RELOAD_DRAINING */
 
-	/* What the last one replaced, while removed collectors use it. */
-	struct config old;
-	bool keeps_old;
+	/* What was replaced, while removed collectors use it; owned. */
+	struct config *old[RELOADS_KEPT];
+	size_t nold;
 
 	/* What came of the last one. */
 	bool refused;
