@@ -166,7 +166,7 @@ static void
 fill_table(struct links *l)
 {
 	uint32_t slot[LINK_TABLE_SLOTS] = { 0 };
-	uint32_t wanted = 0;
+	uint32_t wanted = 0, deepest = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
 		const struct link *it = &l->link[i];
@@ -174,7 +174,11 @@ fill_table(struct links *l)
 		if (it->depth > 0 && it->ifindex >> LINK_DEPTH_SHIFT == 0 &&
 		    wanted++ < LINK_TABLE_MAX)
 			put_slot(slot, it);
+		if (it->depth > deepest)
+			deepest = it->depth;
 	}
+	atomic_store_explicit(
+	    &l->table->deepest, deepest, memory_order_relaxed);
 	for (size_t at = 0; at < LINK_TABLE_SLOTS; at++)
 		atomic_store_explicit(
 		    &l->table->slot[at], slot[at], memory_order_relaxed);

@@ -38,24 +38,16 @@ struct links;
  */
 struct link_table {
 	_Atomic uint32_t slot[LINK_TABLE_SLOTS];
+	_Atomic uint32_t deepest; /* the greatest depth in it */
 	/* In two halves, since not every machine reads 64 bits at once. */
 	_Atomic uint32_t mac_high[LINK_TABLE_SLOTS], mac_low[LINK_TABLE_SLOTS];
 };
 
-/* The greatest depth of all; looks at the whole table.  Any thread. */
+/* The greatest depth of all.  Any thread. */
 static inline unsigned int
 links_deepest(const struct link_table *t)
 {
-	unsigned int deepest = 0;
-
-	for (uint32_t i = 0; i < LINK_TABLE_SLOTS; i++) {
-		uint32_t slot =
-		    atomic_load_explicit(&t->slot[i], memory_order_relaxed);
-
-		if (slot >> LINK_DEPTH_SHIFT > deepest)
-			deepest = slot >> LINK_DEPTH_SHIFT;
-	}
-	return deepest;
+	return atomic_load_explicit(&t->deepest, memory_order_relaxed);
 }
 
 /* Where the search for an interface begins. */
