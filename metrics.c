@@ -337,7 +337,7 @@ next_interface(const struct page *p, size_t *i)
 	return *i < c->nsources ? &c->source[(*i)++] : NULL;
 }
 
-/* The field is one of struct capture_stats. */
+/* The field is one of struct meter_source. */
 static void
 put_interfaces(struct page *p, const struct metric *m)
 {
@@ -345,7 +345,7 @@ put_interfaces(struct page *p, const struct metric *m)
 
 	for (size_t i = 0; (s = next_interface(p, &i)) != NULL;) {
 		begin_interface(p, m, s);
-		end(p, field(m, &s->stats));
+		end(p, field(m, s));
 	}
 }
 
@@ -368,17 +368,6 @@ put_interfaces_up(struct page *p, const struct metric *m)
 	for (size_t i = 0; (s = next_interface(p, &i)) != NULL;) {
 		begin_interface(p, m, s);
 		end(p, s->up);
-	}
-}
-
-static void
-put_interface_indexes(struct page *p, const struct metric *m)
-{
-	const struct meter_source *s;
-
-	for (size_t i = 0; (s = next_interface(p, &i)) != NULL;) {
-		begin_interface(p, m, s);
-		end(p, s->ifindex);
 	}
 }
 
@@ -658,16 +647,16 @@ static const struct metric metrics[] = {
 	    put_interfaces_up, NOTHING },
 	{ "interface_index", GAUGE, NULL,
 	    "What packets of the interface are marked with.",
-	    put_interface_indexes, NOTHING },
+	    put_interfaces, AT(meter_source, ifindex) },
 	{ "interface_received_packets", COUNTER, "packets",
 	    "Packets that the capture of the interface handed over.",
-	    put_interfaces, AT(capture_stats, frames) },
+	    put_interfaces, AT(meter_source, stats.frames) },
 	{ "interface_received_octets", COUNTER, "octets",
 	    "Octets of those packets, on the wire.",
-	    put_interfaces, AT(capture_stats, frame_octets) },
+	    put_interfaces, AT(meter_source, stats.frame_octets) },
 	{ "interface_decoded_packets", COUNTER, "packets",
 	    "Those of them that were decoded.",
-	    put_interfaces, AT(capture_stats, packets) },
+	    put_interfaces, AT(meter_source, stats.packets) },
 	{ "interface_ignored_packets", COUNTER, "packets",
 	    "Those of them that were not.",
 	    put_interfaces_ignored, NOTHING },
@@ -676,7 +665,7 @@ static const struct metric metrics[] = {
 	    put_interface_drops, NOTHING },
 	{ "interface_reopened", COUNTER, NULL,
 	    "Times that the interface came back.",
-	    put_interfaces, AT(capture_stats, reopened) },
+	    put_interfaces, AT(meter_source, stats.reopened) },
 
 	{ "collector", INFO, NULL,
 	    "The format and the transport of what the collector is sent.",
